@@ -1,0 +1,1 @@
+//! Paired statistics that tell a regression from noise.

@@ -1,0 +1,1 @@
+//! Sizing: one pure calculator each.

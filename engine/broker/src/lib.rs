@@ -1,0 +1,1 @@
+//! One broker node: request handlers over logs, coordinators and the metadata image.

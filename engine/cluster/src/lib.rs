@@ -1,0 +1,1 @@
+//! The cluster's metadata: records, and the image they replay into.

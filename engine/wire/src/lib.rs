@@ -1,0 +1,10 @@
+//! Kafka's wire protocol, as far as it is bytes: frames, the guard that walks
+//! a request before anything is allocated for it, the table of APIs, error
+//! codes and record batches.
+//!
+//! This crate does no I/O and keeps no state between calls. Bytes that come
+//! from outside never panic here: every length is checked against the bytes
+//! that are present before it is believed.
+
+pub mod time;
+pub mod types;

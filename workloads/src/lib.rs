@@ -1,0 +1,1 @@
+//! The workload language: specs, sweeps, arrival schedules, keys and payloads.
