@@ -1,1 +1,23 @@
 //! The cluster's metadata: records, and the image they replay into.
+//!
+//! Everything a broker knows about topics, partitions, brokers, configuration
+//! and features comes from one ordered log of records, in Kafka's own schemas.
+//! Nothing here changes state except [`Image::replay`]: whoever wants a change
+//! writes records through a [`MetadataLog`] and replays them once they are
+//! durable. The crate does no I/O.
+
+mod codec;
+mod error;
+mod image;
+mod log;
+mod records;
+
+pub use codec::{Reader, Writer};
+pub use error::ClusterError;
+pub use image::{BrokerImage, ConfigResource, Image, PartitionImage, TopicImage};
+pub use log::{MetadataLog, StorageFault};
+pub use records::{
+    BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, ConfigChange, FeatureLevel,
+    MetadataRecord, PartitionChange, PartitionRecord, ProducerIds, RegisterBroker, RemoveTopic,
+    ResourceType, TopicRecord, UnregisterBroker,
+};
