@@ -1,0 +1,320 @@
+//! One measured cell: one point of the sweep, run once.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The parameters of a cell by their path in the workload file
+/// (`producer.acks`, `topic.partitions`), with the values as written there.
+pub type Params = BTreeMap<String, serde_json::Value>;
+
+/// What one run of one cell measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellResult {
+    /// The content hash that the plan gave this cell.
+    pub id: String,
+    /// The cell's parameters. Cells with equal parameters are repeats.
+    pub params: Params,
+    /// Which repeat of these parameters, from 0.
+    #[serde(default)]
+    pub repeat: u32,
+    /// Which randomised block the cell ran in. Cells of one block ran close
+    /// together and are compared with each other.
+    #[serde(default)]
+    pub block: u32,
+    /// When the measured window began, RFC 3339 in UTC.
+    #[serde(default)]
+    pub started_at: String,
+    /// Records and bytes acknowledged and consumed per second.
+    pub throughput: Throughput,
+    /// The four latency distributions; absent ones were not recorded.
+    pub latency: Latency,
+    /// What broker and client used.
+    #[serde(default)]
+    pub resources: Resources,
+    /// What became of every record.
+    pub verified: Verified,
+    /// Whether the measurement may be used for a verdict.
+    pub valid: bool,
+    /// Why it may not. Empty exactly when `valid`.
+    #[serde(default)]
+    pub invalid_reasons: Vec<String>,
+    /// One entry per second of the measured window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Second>,
+    /// The cell's `.hlog` file, relative to the result's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram_file: Option<String>,
+}
+
+/// Rates over the measured window, without warm-up and drain.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Throughput {
+    /// Records acknowledged per second (handed to the socket when acks = 0).
+    pub records_per_s: f64,
+    /// Bytes of keys and values of those records, before compression.
+    pub bytes_per_s: f64,
+    /// The rate asked for; absent when the load was "as fast as possible".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_records_per_s: Option<f64>,
+    /// Records consumed per second, summed over groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed_records_per_s: Option<f64>,
+    /// Bytes consumed per second, summed over groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed_bytes_per_s: Option<f64>,
+    /// Length of the measured window.
+    #[serde(default)]
+    pub window_s: f64,
+    /// Uncompressed bytes per byte of record batches sent; 1 without compression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression_ratio: Option<f64>,
+    /// Records per produce batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_per_batch: Option<f64>,
+}
+
+/// The four distributions of one record's life.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// Intended send time to acknowledgement: the headline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<LatencySummary>,
+    /// Hand-off to the client until acknowledgement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<LatencySummary>,
+    /// Intended send time to hand-off: the load generator's own lateness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_lag: Option<LatencySummary>,
+    /// Intended send time to consumption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_to_end: Option<LatencySummary>,
+}
+
+/// Names the four distributions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LatencyKind {
+    /// Intended → acknowledged.
+    Response,
+    /// Handed off → acknowledged.
+    Service,
+    /// Intended → handed off.
+    ScheduleLag,
+    /// Intended → consumed.
+    EndToEnd,
+}
+
+impl LatencyKind {
+    /// All four, headline first.
+    pub const ALL: [Self; 4] = [
+        Self::Response,
+        Self::Service,
+        Self::ScheduleLag,
+        Self::EndToEnd,
+    ];
+
+    /// The name in `result.json` and the tag in a histogram log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::Service => "service",
+            Self::ScheduleLag => "schedule_lag",
+            Self::EndToEnd => "end_to_end",
+        }
+    }
+}
+
+impl Latency {
+    /// One of the four.
+    pub fn get(&self, kind: LatencyKind) -> Option<&LatencySummary> {
+        match kind {
+            LatencyKind::Response => self.response.as_ref(),
+            LatencyKind::Service => self.service.as_ref(),
+            LatencyKind::ScheduleLag => self.schedule_lag.as_ref(),
+            LatencyKind::EndToEnd => self.end_to_end.as_ref(),
+        }
+    }
+}
+
+/// One distribution in numbers. Percentiles come from one merged histogram;
+/// they are never averaged.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencySummary {
+    /// Values recorded.
+    pub count: u64,
+    /// Smallest value.
+    #[serde(default)]
+    pub min_us: f64,
+    /// Mean.
+    pub mean_us: f64,
+    /// Median.
+    pub p50_us: f64,
+    /// 90th percentile.
+    pub p90_us: f64,
+    /// 99th percentile.
+    pub p99_us: f64,
+    /// 99.9th percentile.
+    pub p999_us: f64,
+    /// Largest value.
+    pub max_us: f64,
+    /// Values at or below zero, which only a clock fault or a clock's
+    /// resolution can produce. They are in `count`, as zero.
+    #[serde(default)]
+    pub not_positive: u64,
+    /// Values above the histogram's range, counted at its end.
+    #[serde(default)]
+    pub clamped: u64,
+    /// `[percentile, microseconds]` along the distribution, denser towards the
+    /// tail and no finer than the count resolves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spectrum: Vec<(f64, f64)>,
+}
+
+/// What the run cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// The broker's processes; absent when they could not be observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker: Option<Usage>,
+    /// The load generator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Usage>,
+    /// CPU seconds that the hypervisor took from this machine in the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steal_seconds: Option<f64>,
+    /// Bytes of the topic's files at the end of the cell, all replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_disk_bytes: Option<u64>,
+}
+
+/// One side's use of the machine over the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// User and system CPU time.
+    pub cpu_seconds: f64,
+    /// Of which user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_user_seconds: Option<f64>,
+    /// Of which system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_system_seconds: Option<f64>,
+    /// CPU seconds per 10⁹ uncompressed bytes acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds_per_gb: Option<f64>,
+    /// Largest resident set seen.
+    pub peak_memory_bytes: u64,
+    /// Bytes written to storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_written_bytes: Option<u64>,
+    /// Bytes read from storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_read_bytes: Option<u64>,
+}
+
+/// The ledger of the run's records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verified {
+    /// Handed to the client.
+    pub sent: u64,
+    /// Acknowledged without error.
+    pub acknowledged: u64,
+    /// Read back.
+    pub consumed: u64,
+    /// Acknowledged and not read back after the drain.
+    pub lost: u64,
+    /// Read more than once by one group.
+    pub duplicated: u64,
+    /// Read after a later record of the same producer and partition.
+    pub reordered: u64,
+    /// Read with a checksum other than the one sent.
+    pub corrupt: u64,
+    /// Read although their transaction was aborted.
+    #[serde(default)]
+    pub aborted_read: u64,
+    /// Sends that ended in an error.
+    #[serde(default)]
+    pub errors: u64,
+    /// Whether anything was read back at all; without it nothing is proven.
+    #[serde(default)]
+    pub consumer_ran: bool,
+}
+
+impl Verified {
+    /// Whether no fault was found.
+    pub const fn is_clean(&self) -> bool {
+        self.lost == 0
+            && self.duplicated == 0
+            && self.reordered == 0
+            && self.corrupt == 0
+            && self.aborted_read == 0
+    }
+}
+
+/// One second of the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Second {
+    /// Seconds since the window began, of this interval's start.
+    pub second: u32,
+    /// Records acknowledged in this second.
+    pub records: u64,
+    /// Uncompressed bytes acknowledged in this second.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Median response latency; absent when nothing was acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p50_us: Option<f64>,
+    /// 99th percentile of response latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_us: Option<f64>,
+    /// 99.9th percentile of response latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p999_us: Option<f64>,
+    /// Largest response latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_us: Option<f64>,
+    /// Sends that failed in this second.
+    #[serde(default)]
+    pub errors: u64,
+    /// Records consumed in this second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<u64>,
+    /// Acknowledged and not yet consumed at the end of this second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_records: Option<u64>,
+    /// Broker CPU in this second, 1.0 = one core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_cpu_cores: Option<f64>,
+    /// Client CPU in this second, 1.0 = one core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cpu_cores: Option<f64>,
+}
+
+impl Throughput {
+    /// Rates of `records` and `bytes` acknowledged in `window_s` seconds.
+    /// An empty window gives rates of zero, not infinity.
+    pub fn over_window(records: u64, bytes: u64, window_s: f64) -> Self {
+        let per_second = |amount: u64| {
+            if window_s > 0.0 {
+                amount as f64 / window_s
+            } else {
+                0.0
+            }
+        };
+        Self {
+            records_per_s: per_second(records),
+            bytes_per_s: per_second(bytes),
+            window_s,
+            ..Self::default()
+        }
+    }
+}
+
+impl Usage {
+    /// Fills `cpu_seconds_per_gb` for `bytes` uncompressed bytes acknowledged;
+    /// leaves it absent when there were none.
+    #[must_use]
+    pub fn per_bytes(mut self, bytes: u64) -> Self {
+        self.cpu_seconds_per_gb = (bytes > 0).then(|| self.cpu_seconds / (bytes as f64 / 1e9));
+        self
+    }
+}
