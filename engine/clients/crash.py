@@ -1,0 +1,133 @@
+"""crash.py PLIMSOLL CYCLES: `kill -9` of the broker under load, over and over.
+
+An idempotent producer keeps a ledger of what was acknowledged. After the last
+restart every acknowledged record must be in the log exactly once, and offsets
+must follow one another without a gap."""
+
+import collections
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+TOPIC = "ledger"
+PARTITIONS = 4
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(binary, port, data):
+    broker = subprocess.Popen(
+        [binary, "serve", "--listen", f"127.0.0.1:{port}", "--data", data, "--set", f"num.partitions={PARTITIONS}"],
+        stdout=subprocess.PIPE, text=True)
+    line = broker.stdout.readline()
+    if not line.startswith("ready "):
+        sys.exit(f"crash: the broker did not become ready: {line!r}")
+    return broker
+
+
+class Ledger:
+    """Which numbered records were acknowledged, and where."""
+
+    def __init__(self, port):
+        self.acknowledged = {}
+        self.failed = 0
+        self.number = 0
+        self.stop = threading.Event()
+        self.producer = Producer({
+            "bootstrap.servers": f"127.0.0.1:{port}",
+            "enable.idempotence": True,
+            "linger.ms": 2,
+            "message.timeout.ms": 60_000,
+            "reconnect.backoff.max.ms": 200,
+            "log_level": 0,
+        })
+
+    def delivered(self, error, message):
+        if error:
+            self.failed += 1
+        else:
+            self.acknowledged[message.value()] = (message.partition(), message.offset())
+
+    def run(self):
+        while not self.stop.is_set():
+            try:
+                self.producer.produce(TOPIC, b"record-%d" % self.number, on_delivery=self.delivered)
+                self.number += 1
+            except BufferError:
+                self.producer.poll(0.01)
+            if self.number % 100 == 0:
+                self.producer.poll(0)
+                time.sleep(0.001)
+        self.producer.flush(60)
+
+
+def read_back(port):
+    """All records by partition, in offset order."""
+    consumer = Consumer({"bootstrap.servers": f"127.0.0.1:{port}", "group.id": "check",
+                         "enable.auto.commit": False, "enable.partition.eof": False})
+    records = []
+    for index in range(PARTITIONS):
+        low, high = consumer.get_watermark_offsets(TopicPartition(TOPIC, index), timeout=10)
+        consumer.assign([TopicPartition(TOPIC, index, low)])
+        position = low
+        while position < high:
+            for message in consumer.consume(10_000, timeout=5) or sys.exit(f"crash: partition {index} gave nothing at {position}"):
+                if message.error():
+                    sys.exit(f"crash: partition {index}: {message.error()}")
+                if message.offset() != position:
+                    sys.exit(f"crash: partition {index}: expected offset {position}, got {message.offset()}")
+                records.append((message.value(), (index, message.offset())))
+                position += 1
+    consumer.close()
+    return records
+
+
+def main():
+    binary, cycles = sys.argv[1], int(sys.argv[2])
+    seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
+    print(f"crash: seed {seed}", flush=True)
+    dice = random.Random(seed)
+    port = free_port()
+    with tempfile.TemporaryDirectory() as data:
+        broker = start(binary, port, data)
+        ledger = Ledger(port)
+        worker = threading.Thread(target=ledger.run)
+        worker.start()
+        for _ in range(cycles):
+            time.sleep(dice.uniform(0.1, 1.0))
+            broker.send_signal(signal.SIGKILL)
+            broker.wait()
+            broker = start(binary, port, data)
+        time.sleep(1)
+        ledger.stop.set()
+        worker.join()
+        records = read_back(port)
+        broker.terminate()
+        if broker.wait(30) != 0:
+            sys.exit(f"crash: the broker exited with {broker.returncode} on SIGTERM")
+
+    copies = collections.Counter(value for value, _ in records)
+    where = dict(records)
+    lost = [value for value in ledger.acknowledged if value not in where]
+    moved = [value for value, place in ledger.acknowledged.items()
+             if value in where and place[1] >= 0 and where[value] != place]
+    duplicated = [value for value, count in copies.items() if count > 1]
+    print(f"crash: {cycles} kills, {len(ledger.acknowledged)} acknowledged, {ledger.failed} failed, "
+          f"{len(lost)} lost, {len(duplicated)} duplicated, {len(moved)} moved")
+    if lost or duplicated or moved or not ledger.acknowledged:
+        sys.exit(f"crash: seed {seed}: lost {lost[:3]}, duplicated {duplicated[:3]}, moved {moved[:3]}")
+
+
+main()

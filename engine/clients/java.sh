@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# java.sh HOST:PORT JARS DATA: Kafka's own tools against the broker, and its log
+# dump over the broker's data directory DATA. JARS is a folder of Kafka's jars.
+set -euo pipefail
+broker=$1
+jars=$2
+data=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+tool() {
+    local class=$1
+    shift
+    timeout 120 java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$jars/*" "$class" "$@"
+}
+topics() { tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$broker" "$@"; }
+configs() { tool kafka.admin.ConfigCommand --bootstrap-server "$broker" "$@"; }
+fail() {
+    echo "java: $*" >&2
+    exit 1
+}
+expect() { # WHAT PATTERN FILE
+    grep -qE "$2" "$3" || fail "$1: no line like '$2' in: $(cat "$3")"
+    echo "java: $1"
+}
+
+tool org.apache.kafka.tools.BrokerApiVersionsCommand --bootstrap-server "$broker" > "$work/api"
+expect "broker-api-versions lists Produce" 'Produce\(0\): ' "$work/api"
+
+topics --create --topic java-orders --partitions 3 --config retention.ms=604800000 --config compression.type=producer > "$work/create"
+expect "topics --create" 'Created topic java-orders' "$work/create"
+topics --describe --topic java-orders > "$work/describe"
+expect "topics --describe shows 3 partitions" 'PartitionCount: 3' "$work/describe"
+expect "topics --describe shows the leader and ISR" 'Partition: 2.*Leader: [0-9]+.*Isr: [0-9]+' "$work/describe"
+topics --alter --topic java-orders --partitions 4 > "$work/alter"
+topics --describe --topic java-orders > "$work/describe"
+expect "topics --alter adds a partition" 'PartitionCount: 4' "$work/describe"
+topics --list > "$work/list"
+expect "topics --list" '^java-orders$' "$work/list"
+
+configs --alter --entity-type topics --entity-name java-orders --add-config segment.bytes=1048576,max.message.bytes=2000000 > "$work/configs"
+configs --describe --entity-type topics --entity-name java-orders > "$work/configs"
+expect "configs --alter, --describe" 'segment.bytes=1048576' "$work/configs"
+configs --alter --entity-type topics --entity-name java-orders --delete-config max.message.bytes > "$work/configs"
+if configs --alter --entity-type topics --entity-name java-orders --add-config retention.ms=soon > "$work/bad" 2>&1; then
+    fail "configs accepted retention.ms=soon"
+fi
+expect "configs refuses a bad value" 'retention.ms' "$work/bad"
+
+seq 1 5000 | sed 's/.*/key&:value &/' > "$work/sent"
+for codec in none gzip snappy lz4 zstd; do
+    tool org.apache.kafka.tools.ConsoleProducer --bootstrap-server "$broker" --topic java-orders \
+        --property parse.key=true --property key.separator=: --compression-codec "$codec" < "$work/sent"
+done
+tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$broker" --topic java-orders --from-beginning \
+    --max-messages 25000 --timeout-ms 60000 --property print.key=true --property key.separator=: > "$work/received" 2> "$work/errors" || fail "console consumer: $(cat "$work/errors")"
+for _ in 1 2 3 4 5; do cat "$work/sent"; done | sort > "$work/expected"
+sort "$work/received" | cmp - "$work/expected" || fail "console consumer: records differ from those produced"
+echo "java: console producer and consumer, 5 codecs, 25000 records equal"
+
+tool org.apache.kafka.tools.GetOffsetShell --bootstrap-server "$broker" --topic java-orders > "$work/offsets"
+total=$(awk -F: '{sum += $3} END {print sum}' "$work/offsets")
+[ "$total" = 25000 ] || fail "get-offsets: expected 25000 in all, got $total"
+echo "java: get-offsets agrees"
+
+tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$broker" --list > "$work/groups"
+expect "consumer-groups --list" '^console-consumer-' "$work/groups"
+
+topics --delete --topic java-orders-scratch > "$work/missing" 2>&1 && fail "topics --delete took a topic that does not exist"
+expect "topics --delete refuses a missing topic" 'does not exist' "$work/missing"
+
+count=0
+for log in "$data"/java-orders-*/*.log "$data"/kcat-*/*.log "$data"/confluent-*/*.log; do
+    [ -s "$log" ] || continue
+    tool kafka.tools.DumpLogSegments --deep-iteration --files "$log" > "$work/dump" 2>&1 || fail "log dump of $log: $(tail -3 "$work/dump")"
+    if grep -qE 'isvalid: false|Found [0-9]+ invalid|mismatch|Exception|corrupt' "$work/dump"; then
+        fail "log dump of $log: $(grep -E 'isvalid: false|invalid|mismatch|Exception|corrupt' "$work/dump" | head -3)"
+    fi
+    for index in "${log%.log}.index" "${log%.log}.timeindex"; do
+        [ -e "$index" ] || continue
+        tool kafka.tools.DumpLogSegments --index-sanity-check --files "$index" > "$work/dump" 2>&1 || true
+        grep -q 'passed sanity check' "$work/dump" || fail "index check of $index: $(tail -3 "$work/dump")"
+        tool kafka.tools.DumpLogSegments --verify-index-only --files "$index" > "$work/dump" 2>&1 || fail "index check of $index: $(tail -3 "$work/dump")"
+        if grep -qiE 'mismatch|Exception|out of order' "$work/dump"; then
+            fail "index check of $index: $(head -5 "$work/dump")"
+        fi
+    done
+    count=$((count + 1))
+    [ "$count" -ge "${DUMP_LIMIT:-12}" ] && break
+done
+[ "$count" -gt 0 ] || fail "no segment to dump under $data"
+echo "java: log dump read $count segments with their indexes and found nothing wrong"
