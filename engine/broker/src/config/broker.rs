@@ -1,0 +1,187 @@
+//! What a broker is started with.
+
+use super::error::ConfigError;
+use super::layers::{Layers, Properties};
+use super::property::elements;
+use super::registry::check_broker_start;
+use plimsoll_wire::types::NodeId;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// An address that clients are told to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The listener's name, as in Kafka's `listeners`.
+    pub listener: String,
+    /// The host name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// What a broker is started with: checked properties, and the addresses that
+/// were bound.
+#[derive(Clone, Debug)]
+pub struct BrokerConfig {
+    /// This node.
+    pub node: NodeId,
+    /// The cluster's id for an empty data directory; one is drawn when absent.
+    /// A directory that has an id keeps it.
+    pub cluster_id: Option<String>,
+    /// Where partitions are kept, in order of preference.
+    pub log_dirs: Vec<PathBuf>,
+    /// Where clients reach this node.
+    pub advertised: Vec<Endpoint>,
+    /// Seeds what is drawn at random: topic ids, member ids, session ids.
+    pub seed: u64,
+    properties: Arc<Properties>,
+}
+
+impl BrokerConfig {
+    /// Takes settings by Kafka's names. Also answers with warnings about
+    /// settings that have no effect.
+    ///
+    /// # Errors
+    /// When a property is unknown, or its value is not accepted.
+    pub fn from_properties(
+        settings: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<String>), ConfigError> {
+        let mut properties = Properties::new();
+        let mut warnings = Vec::new();
+        for (name, value) in settings {
+            warnings.extend(check_broker_start(&name, &value)?);
+            properties.insert(name, value);
+        }
+        let node = node_id(&properties)?;
+        let start = Arc::new(properties);
+        let layers = Layers {
+            start: Arc::clone(&start),
+            ..Layers::default()
+        };
+        contradictions(&layers)?;
+        let dirs = layers
+            .broker("log.dirs")
+            .or_else(|| layers.broker("log.dir"))
+            .unwrap_or("");
+        let config = Self {
+            node,
+            cluster_id: None,
+            log_dirs: elements(dirs).map(PathBuf::from).collect(),
+            advertised: Vec::new(),
+            seed: 0,
+            properties: start,
+        };
+        Ok((config, warnings))
+    }
+
+    /// The settings given at start.
+    pub const fn properties(&self) -> &Arc<Properties> {
+        &self.properties
+    }
+
+    /// The settings given at start, as layers without any set at run time.
+    pub fn layers(&self) -> Layers {
+        Layers {
+            start: Arc::clone(&self.properties),
+            ..Layers::default()
+        }
+    }
+}
+
+/// `node.id`, or its older name `broker.id`.
+fn node_id(properties: &Properties) -> Result<NodeId, ConfigError> {
+    let number = |name: &str| {
+        properties
+            .get(name)
+            .and_then(|value| value.trim().parse::<i32>().ok())
+    };
+    match (number("node.id"), number("broker.id").filter(|id| *id >= 0)) {
+        (Some(node), Some(broker)) if node != broker => Err(ConfigError::Contradiction {
+            name: "broker.id".into(),
+            value: broker.to_string(),
+            other: format!("node.id={node}"),
+            reason: "both name this node",
+        }),
+        (Some(id), _) | (None, Some(id)) => Ok(NodeId(id)),
+        (None, None) => Ok(NodeId(1)),
+    }
+}
+
+/// Pairs of settings where one bounds the other.
+fn contradictions(layers: &Layers) -> Result<(), ConfigError> {
+    let ordered = [
+        (
+            "group.min.session.timeout.ms",
+            "group.max.session.timeout.ms",
+        ),
+        (
+            "group.consumer.min.session.timeout.ms",
+            "group.consumer.max.session.timeout.ms",
+        ),
+        (
+            "group.consumer.min.heartbeat.interval.ms",
+            "group.consumer.max.heartbeat.interval.ms",
+        ),
+    ];
+    for (lower, upper) in ordered {
+        if let (Some(low), Some(high)) = (layers.number(lower), layers.number(upper))
+            && low > high
+        {
+            return Err(ConfigError::Contradiction {
+                name: lower.into(),
+                value: low.to_string(),
+                other: format!("{upper}={high}"),
+                reason: "the smallest may not exceed the largest",
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(settings: &[(&str, &str)]) -> Result<(BrokerConfig, Vec<String>), ConfigError> {
+        let owned = settings
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        BrokerConfig::from_properties(owned)
+    }
+
+    #[test]
+    fn the_node_and_its_directories_come_from_the_properties() {
+        let check = |settings: &[(&str, &str)], node: i32, dirs: &[&str]| {
+            let (config, warnings) = config(settings).expect("the settings are accepted");
+            assert_eq!(config.node, NodeId(node));
+            assert_eq!(
+                config.log_dirs,
+                dirs.iter().map(PathBuf::from).collect::<Vec<_>>()
+            );
+            assert!(warnings.is_empty(), "{warnings:?}");
+        };
+        check(&[], 1, &["/tmp/kafka-logs"]);
+        check(&[("broker.id", "4"), ("log.dir", "/d")], 4, &["/d"]);
+        check(
+            &[("node.id", "5"), ("log.dirs", "/a, /b"), ("log.dir", "/d")],
+            5,
+            &["/a", "/b"],
+        );
+    }
+
+    #[test]
+    fn settings_that_exclude_each_other_are_refused() {
+        let check = |settings: &[(&str, &str)], expected: &str| {
+            assert_eq!(config(settings).expect_err("refused").to_string(), expected);
+        };
+        check(
+            &[("node.id", "5"), ("broker.id", "4")],
+            "broker.id: 4 contradicts node.id=5: both name this node",
+        );
+        check(
+            &[("group.max.session.timeout.ms", "5")],
+            "group.min.session.timeout.ms: 6000 contradicts group.max.session.timeout.ms=5: \
+             the smallest may not exceed the largest",
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! The broker's settings as numbers, read once after each change.
+
+use super::layers::Layers;
+use std::time::Duration;
+
+/// What handlers ask of the broker's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Whether asking for a topic may create it.
+    pub auto_create_topics: bool,
+    /// Whether topics may be deleted.
+    pub delete_topics: bool,
+    /// The partitions of a topic that asks for the default.
+    pub default_partitions: i32,
+    /// The replicas of a topic that asks for the default.
+    pub default_replication_factor: i16,
+    /// The most bytes one fetch answers with.
+    pub fetch_bytes_max: usize,
+    /// How many fetch sessions are kept.
+    pub fetch_sessions_max: usize,
+    /// The most partitions one page of a topic description holds.
+    pub described_partitions_max: usize,
+    /// How often retention is checked.
+    pub retention_check_interval: Duration,
+    /// How often recovery points, log starts and high watermarks are written.
+    pub checkpoint_interval: Duration,
+    /// The partitions of the offsets topic.
+    pub offsets_partitions: i32,
+    /// The partitions of the transactions topic.
+    pub transaction_partitions: i32,
+}
+
+impl Limits {
+    /// Reads the settings.
+    pub fn of(layers: &Layers) -> Self {
+        let size = |name: &str| {
+            layers
+                .number(name)
+                .and_then(|number| usize::try_from(number).ok())
+                .unwrap_or(0)
+        };
+        let count = |name: &str| {
+            layers
+                .number(name)
+                .and_then(|number| i32::try_from(number).ok())
+                .unwrap_or(1)
+        };
+        let period = |name: &str| {
+            let ms = layers
+                .number(name)
+                .and_then(|number| u64::try_from(number).ok());
+            Duration::from_millis(ms.unwrap_or(u64::MAX))
+        };
+        let replicas = count("default.replication.factor");
+        Self {
+            auto_create_topics: layers.flag("auto.create.topics.enable"),
+            delete_topics: layers.flag("delete.topic.enable"),
+            default_partitions: count("num.partitions"),
+            default_replication_factor: i16::try_from(replicas).unwrap_or(i16::MAX),
+            fetch_bytes_max: size("fetch.max.bytes"),
+            fetch_sessions_max: size("max.incremental.fetch.session.cache.slots"),
+            described_partitions_max: size("max.request.partition.size.limit"),
+            retention_check_interval: period("log.retention.check.interval.ms"),
+            checkpoint_interval: period("log.flush.offset.checkpoint.interval.ms"),
+            offsets_partitions: count("offsets.topic.num.partitions"),
+            transaction_partitions: count("transaction.state.log.num.partitions"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_kafkas() {
+        let limits = Limits::of(&Layers::default());
+        let expected = Limits {
+            auto_create_topics: true,
+            delete_topics: true,
+            default_partitions: 1,
+            default_replication_factor: 1,
+            fetch_bytes_max: 55 << 20,
+            fetch_sessions_max: 1000,
+            described_partitions_max: 2000,
+            retention_check_interval: Duration::from_secs(300),
+            checkpoint_interval: Duration::from_secs(60),
+            offsets_partitions: 50,
+            transaction_partitions: 50,
+        };
+        assert_eq!(limits, expected);
+    }
+}
