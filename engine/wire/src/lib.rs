@@ -6,5 +6,15 @@
 //! from outside never panic here: every length is checked against the bytes
 //! that are present before it is believed.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+#![deny(missing_docs)]
+
+pub mod batch;
+pub mod compression;
+pub mod frame;
+pub mod read;
 pub mod time;
 pub mod types;

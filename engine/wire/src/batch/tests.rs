@@ -1,0 +1,484 @@
+//! Batches written by the builder, read back; and the library's codec as a
+//! second opinion.
+
+use super::*;
+use crate::compression::Compression;
+use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use proptest::prelude::*;
+
+const CAP: usize = 1 << 20;
+
+/// A record that owns its bytes, for comparing.
+#[derive(Clone, Debug, PartialEq)]
+struct Owned {
+    offset: i64,
+    timestamp: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Owned {
+    fn of(record: &Record<'_>) -> Self {
+        Self {
+            offset: record.offset.get(),
+            timestamp: record.timestamp.get(),
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: record
+                .headers
+                .iter()
+                .map(|header| (header.key.to_vec(), header.value.map(<[u8]>::to_vec)))
+                .collect(),
+        }
+    }
+
+    fn append_to(&self, builder: &mut BatchBuilder) {
+        let headers: Vec<_> = self
+            .headers
+            .iter()
+            .map(|(key, value)| Header {
+                key,
+                value: value.as_deref(),
+            })
+            .collect();
+        builder.append(&Record {
+            offset: Offset(self.offset),
+            timestamp: TimestampMs(self.timestamp),
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: Headers::listed(&headers),
+        });
+    }
+}
+
+fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..max)
+}
+
+/// Records with gaps between their offsets, timestamps in any order.
+fn some_records() -> impl Strategy<Value = Vec<Owned>> {
+    let header = (bytes(8), prop::option::of(bytes(8)));
+    let record = (
+        1i64..1000,
+        0i64..1 << 50,
+        prop::option::of(bytes(20)),
+        prop::option::of(bytes(200)),
+        prop::collection::vec(header, 0..3),
+    );
+    prop::collection::vec(record, 1..20).prop_map(|records| {
+        let mut offset = -1;
+        let mut next = |gap| {
+            offset += gap;
+            offset
+        };
+        records
+            .into_iter()
+            .map(|(gap, timestamp, key, value, headers)| Owned {
+                offset: next(gap),
+                timestamp,
+                key,
+                value,
+                headers,
+            })
+            .collect()
+    })
+}
+
+fn codec() -> impl Strategy<Value = Compression> {
+    prop::sample::select(&Compression::ALL[..])
+}
+
+fn read_all(batch: &[u8]) -> Vec<Owned> {
+    records(batch, &mut Vec::new(), CAP)
+        .unwrap()
+        .map(|record| Owned::of(&record.unwrap()))
+        .collect()
+}
+
+fn settings_of(compression: Compression) -> BatchSettings {
+    BatchSettings {
+        compression,
+        ..BatchSettings::default()
+    }
+}
+
+proptest! {
+    #[test]
+    fn records_read_back_as_written(wrote in some_records(), codec in codec(), shift in 0i64..1 << 40) {
+        let mut builder = BatchBuilder::new(BatchSettings {
+            base_offset: Offset(shift),
+            ..settings_of(codec)
+        });
+        let wrote: Vec<_> = wrote
+            .into_iter()
+            .map(|record| Owned { offset: record.offset + shift, ..record })
+            .collect();
+        for record in &wrote {
+            record.append_to(&mut builder);
+        }
+        let batch = builder.build().unwrap();
+        verify_crc(&batch).unwrap();
+        let header = BatchHeader::parse(&batch).unwrap();
+        prop_assert_eq!(header.total_len(), batch.len());
+        prop_assert_eq!(header.record_count as usize, wrote.len());
+        prop_assert_eq!(header.last_offset().get(), wrote.last().unwrap().offset);
+        prop_assert_eq!(header.base_timestamp.get(), wrote[0].timestamp);
+        prop_assert_eq!(header.max_timestamp.get(), wrote.iter().map(|r| r.timestamp).max().unwrap());
+        prop_assert_eq!(read_all(&batch), wrote);
+    }
+
+    #[test]
+    fn any_byte_flipped_after_the_crc_is_noticed(wrote in some_records(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+        let mut builder = BatchBuilder::new(BatchSettings::default());
+        wrote.iter().for_each(|record| record.append_to(&mut builder));
+        let mut batch = builder.build().unwrap();
+        let at = at::CRC + at.index(batch.len() - at::CRC);
+        batch[at] ^= 1 << bit;
+        prop_assert!(verify_crc(&batch).is_err());
+    }
+}
+
+#[test]
+fn a_batch_keeps_all_that_its_settings_say() {
+    let mut builder = BatchBuilder::new(BatchSettings {
+        base_offset: Offset(100),
+        leader_epoch: LeaderEpoch(7),
+        compression: Compression::Zstd,
+        level: Some(1),
+        producer: Producer {
+            id: ProducerId(9),
+            epoch: ProducerEpoch(2),
+            base_sequence: Sequence(i32::MAX),
+        },
+        transactional: true,
+        control: true,
+        log_append_time: Some(TimestampMs(50)),
+        delete_horizon: Some(TimestampMs(1000)),
+    });
+    builder.push(TimestampMs(10), Some(b"k"), None);
+    builder.cover_through(Offset(105), TimestampMs(20));
+    let batch = builder.build().unwrap();
+    let header = BatchHeader::parse(&batch).unwrap();
+    assert_eq!(header.partition_leader_epoch, LeaderEpoch(7));
+    assert_eq!(header.compression(), Compression::Zstd);
+    assert_eq!(header.producer_id, ProducerId(9));
+    assert_eq!(header.producer_epoch, ProducerEpoch(2));
+    assert_eq!(header.last_sequence(), Sequence(4));
+    assert_eq!(header.last_offset(), Offset(105));
+    assert_eq!(header.next_offset(), Offset(106));
+    assert!(header.is_transactional() && header.is_control());
+    assert_eq!(header.delete_horizon(), Some(TimestampMs(1000)));
+    assert_eq!(header.max_timestamp, TimestampMs(50));
+    assert_eq!(read_all(&batch)[0].timestamp, 50);
+}
+
+#[test]
+fn a_delete_horizon_leaves_record_timestamps_as_they_were() {
+    let mut builder = BatchBuilder::new(BatchSettings {
+        delete_horizon: Some(TimestampMs(1000)),
+        ..BatchSettings::default()
+    });
+    builder.push(TimestampMs(10), Some(b"k"), None);
+    assert_eq!(read_all(&builder.build().unwrap())[0].timestamp, 10);
+}
+
+#[test]
+fn an_emptied_batch_keeps_its_range_and_sequence() {
+    for codec in Compression::ALL {
+        let mut builder = BatchBuilder::new(BatchSettings {
+            base_offset: Offset(10),
+            producer: Producer {
+                id: ProducerId(1),
+                epoch: ProducerEpoch(0),
+                base_sequence: Sequence(5),
+            },
+            ..settings_of(codec)
+        });
+        builder.cover_through(Offset(14), TimestampMs(33));
+        let batch = builder.build().unwrap();
+        verify_crc(&batch).unwrap();
+        assert_eq!(batch.len(), HEADER_LEN);
+        let header = BatchHeader::parse(&batch).unwrap();
+        assert_eq!(header.last_sequence(), Sequence(9));
+        assert_eq!(header.next_offset(), Offset(15));
+        assert_eq!(
+            (header.base_timestamp, header.max_timestamp),
+            (TimestampMs(33), TimestampMs(33))
+        );
+        assert!(read_all(&batch).is_empty());
+    }
+}
+
+#[test]
+fn the_builder_starts_afresh_after_each_batch() {
+    let mut builder = BatchBuilder::new(BatchSettings::default());
+    builder.push(TimestampMs(1), None, Some(b"first"));
+    let first = builder.build().unwrap();
+    assert!(builder.is_empty());
+    builder.push(TimestampMs(1), None, Some(b"first"));
+    assert_eq!(builder.build().unwrap(), first);
+}
+
+#[test]
+#[should_panic(expected = "next offset delta is 2")]
+fn an_offset_twice_is_a_programmers_error() {
+    let mut builder = BatchBuilder::new(BatchSettings::default());
+    builder.push(TimestampMs(1), None, None);
+    builder.push(TimestampMs(1), None, None);
+    builder.append(&Record {
+        offset: Offset(1),
+        timestamp: TimestampMs(1),
+        key: None,
+        value: None,
+        headers: Headers::NONE,
+    });
+}
+
+#[test]
+fn the_library_reads_what_the_builder_wrote() {
+    use kafka_protocol::records::RecordBatchDecoder;
+    let mut builder = BatchBuilder::new(BatchSettings {
+        base_offset: Offset(40),
+        producer: Producer {
+            id: ProducerId(3),
+            epoch: ProducerEpoch(1),
+            base_sequence: Sequence(8),
+        },
+        transactional: true,
+        ..BatchSettings::default()
+    });
+    builder.push(TimestampMs(70), Some(b"key"), Some(b"value"));
+    builder.push(TimestampMs(69), None, None);
+    let batch = builder.build().unwrap();
+    let set = RecordBatchDecoder::decode(&mut bytes::Bytes::from(batch)).unwrap();
+    let read: Vec<_> = set
+        .records
+        .iter()
+        .map(|r| {
+            (
+                r.offset,
+                r.timestamp,
+                r.key.as_deref(),
+                r.value.as_deref(),
+                r.sequence,
+            )
+        })
+        .collect();
+    assert_eq!(
+        read,
+        [
+            (40, 70, Some(&b"key"[..]), Some(&b"value"[..]), 8),
+            (41, 69, None, None, 9)
+        ]
+    );
+    assert!(
+        set.records
+            .iter()
+            .all(|r| r.transactional && r.producer_id == 3 && r.producer_epoch == 1)
+    );
+}
+
+#[test]
+fn headers_that_contradict_themselves_are_refused() {
+    let check = |at: usize, with: &[u8], expected: BatchError| {
+        let mut builder = BatchBuilder::new(BatchSettings::default());
+        builder.push(TimestampMs(1), None, Some(b"v"));
+        let mut batch = builder.build().unwrap();
+        batch[at..at + with.len()].copy_from_slice(with);
+        assert_eq!(BatchHeader::parse(&batch), Err(expected));
+    };
+    let negative = |field| BatchError::Negative { field, value: -1 };
+    check(at::MAGIC, &[1], BatchError::Magic { magic: 1 });
+    check(
+        at::BATCH_LENGTH,
+        &48i32.to_be_bytes(),
+        BatchError::Length { length: 48 },
+    );
+    check(
+        at::BATCH_LENGTH,
+        &[0xff; 4],
+        BatchError::Length { length: -1 },
+    );
+    check(
+        at::ATTRIBUTES,
+        &5i16.to_be_bytes(),
+        BatchError::Codec { codec: 5 },
+    );
+    check(
+        at::LAST_OFFSET_DELTA,
+        &[0xff; 4],
+        negative("last offset delta"),
+    );
+    check(at::RECORD_COUNT, &[0xff; 4], negative("record count"));
+    let short = BatchError::Truncated {
+        need: HEADER_LEN,
+        have: 60,
+    };
+    assert_eq!(BatchHeader::parse(&[0; 60]), Err(short));
+}
+
+#[test]
+fn records_that_do_not_fill_their_batch_exactly_are_refused() {
+    let check = |count: i32, expected: &str| {
+        let mut builder = BatchBuilder::new(BatchSettings::default());
+        builder.push(TimestampMs(1), None, Some(b"v"));
+        builder.push(TimestampMs(1), None, Some(b"v"));
+        let mut batch = builder.build().unwrap();
+        batch[at::RECORD_COUNT..HEADER_LEN].copy_from_slice(&count.to_be_bytes());
+        let error = records(&batch, &mut Vec::new(), CAP)
+            .unwrap()
+            .find_map(Result::err);
+        assert_eq!(error.unwrap().to_string(), expected);
+    };
+    check(1, "batch of 1 records: 8 bytes left over after the last");
+    check(
+        i32::MAX,
+        "record 2 of the batch: byte 16: 1 bytes needed, 0 left",
+    );
+}
+
+const RULES: ProduceRules = ProduceRules {
+    message_max_bytes: 1000,
+    timestamp_type: TimestampType::CreateTime,
+    now: TimestampMs(10_000),
+    timestamp_before_max_ms: 5_000,
+    timestamp_after_max_ms: 100,
+    zstd_allowed: true,
+    keys_required: false,
+    inflated_max_bytes: CAP,
+};
+
+fn produced(settings: BatchSettings, timestamp: i64) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(settings);
+    builder.push(TimestampMs(timestamp), Some(b"key"), Some(b"value"));
+    builder.push(TimestampMs(timestamp), None, Some(b"value"));
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_topic_takes_only_what_its_rules_allow() {
+    let check = |batch: &[u8], rules: ProduceRules, expected: Result<(), &str>| {
+        let got = validate_produce(batch, &rules)
+            .map(drop)
+            .map_err(|e| e.to_string());
+        assert_eq!(got, expected.map_err(str::to_owned));
+    };
+    let plain = produced(BatchSettings::default(), 10_000);
+    let zstd = produced(settings_of(Compression::Zstd), 10_000);
+    check(&plain, RULES, Ok(()));
+    check(&zstd, RULES, Ok(()));
+    check(&[], RULES, Err("no record batch, expected exactly one"));
+    check(
+        &zstd,
+        ProduceRules {
+            zstd_allowed: false,
+            ..RULES
+        },
+        Err("zstd in a produce request older than version 7"),
+    );
+    let len = plain.len();
+    check(
+        &plain,
+        ProduceRules {
+            message_max_bytes: len - 1,
+            ..RULES
+        },
+        Err(&format!(
+            "record batch of {len} bytes, expected at most {}",
+            len - 1
+        )),
+    );
+    for batch in [&plain, &zstd] {
+        check(
+            batch,
+            ProduceRules {
+                keys_required: true,
+                ..RULES
+            },
+            Err("record 1 has no key, which a compacted topic requires"),
+        );
+    }
+    let two = [plain.clone(), plain.clone()].concat();
+    check(
+        &two,
+        RULES,
+        Err(&format!(
+            "{len} bytes after the first record batch, expected exactly one batch"
+        )),
+    );
+    check(
+        &plain[..len - 1],
+        RULES,
+        Err(&format!("batch: {len} bytes needed, {} present", len - 1)),
+    );
+    let mut flipped = plain.clone();
+    flipped[len - 1] ^= 1;
+    assert!(matches!(
+        validate_produce(&flipped, &RULES),
+        Err(InvalidBatch::Corrupt(BatchError::Crc { .. }))
+    ));
+    let mut old = plain.clone();
+    old[at::MAGIC] = 1;
+    check(&old, RULES, Err("record batch magic 1, expected 2"));
+}
+
+#[test]
+fn timestamps_outside_the_topics_window_are_refused() {
+    let check = |timestamp: i64, kind: TimestampType, accepted: bool| {
+        let batch = produced(BatchSettings::default(), timestamp);
+        let rules = ProduceRules {
+            timestamp_type: kind,
+            ..RULES
+        };
+        let got = validate_produce(&batch, &rules);
+        assert_eq!(got.is_ok(), accepted, "timestamp {timestamp}: {got:?}");
+    };
+    check(10_100, TimestampType::CreateTime, true);
+    check(10_101, TimestampType::CreateTime, false);
+    check(5_000, TimestampType::CreateTime, true);
+    check(4_999, TimestampType::CreateTime, false);
+    check(-1, TimestampType::CreateTime, true);
+    check(99_999, TimestampType::LogAppendTime, true);
+}
+
+#[test]
+fn clients_may_not_claim_what_is_the_brokers() {
+    let check = |settings: BatchSettings, expected: &str| {
+        let mut builder = BatchBuilder::new(settings);
+        builder.push(TimestampMs(10_000), None, Some(b"v"));
+        let got = validate_produce(&builder.build().unwrap(), &RULES);
+        assert_eq!(got.unwrap_err().to_string(), expected);
+    };
+    let plain = BatchSettings::default();
+    check(
+        BatchSettings {
+            control: true,
+            ..plain
+        },
+        "record batch is marked as control, which only brokers write",
+    );
+    check(
+        BatchSettings {
+            base_offset: Offset(3),
+            ..plain
+        },
+        "record batch base offset 3, expected 0",
+    );
+    let id = ProducerId(4);
+    check(
+        BatchSettings {
+            producer: Producer {
+                id,
+                ..Producer::NONE
+            },
+            ..plain
+        },
+        "record batch base sequence -1, expected 0",
+    );
+    let mut builder = BatchBuilder::new(plain);
+    builder.push(TimestampMs(10_000), None, None);
+    builder.cover_through(Offset(4), TimestampMs(10_000));
+    let gap = validate_produce(&builder.build().unwrap(), &RULES).unwrap_err();
+    assert_eq!(gap.to_string(), "record batch record count 1, expected 5");
+}
