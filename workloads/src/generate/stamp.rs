@@ -1,0 +1,183 @@
+//! The stamp that every record carries, by which loss, repeats, reordering and
+//! damage are found, and end-to-end latency is measured.
+//!
+//! ```text
+//! offset  bytes  field       all numbers big-endian
+//!      0      2  magic       "PL"
+//!      2      1  version     1
+//!      3      1  reserved    0
+//!      4      4  run         tells this run's records from those of others
+//!      8      4  producer    number of the producer within the run
+//!     12      8  sequence    counted by the producer, from 0
+//!     20      8  intended    nanoseconds since the Unix epoch at which the
+//!                            record was due to be sent
+//!     28      4  checksum    CRC-32C of bytes 0 to 27, the key's length as
+//!                            four bytes (all ones for no key), the key, and
+//!                            the value without the stamp
+//! ```
+//!
+//! Made-up values that are long enough begin with it. The user's own records
+//! stay as they are, and so do values that are too short: there it is a record
+//! header named `plimsoll`, which adds about 45 bytes to each record.
+
+use crc_fast::{CrcAlgorithm, Digest};
+
+/// Bytes of a stamp.
+pub const STAMP_LEN: usize = 32;
+
+/// The name of the record header that holds the stamp.
+pub const STAMP_HEADER: &str = "plimsoll";
+
+const MAGIC: [u8; 2] = *b"PL";
+const VERSION: u8 = 1;
+const CHECKED_LEN: usize = STAMP_LEN - 4;
+
+/// Where a cell's records carry their stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampPlace {
+    /// In place of the value's first [`STAMP_LEN`] bytes.
+    ValuePrefix,
+    /// In the record header [`STAMP_HEADER`].
+    Header,
+}
+
+/// Which record this is, and when it was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Tells this run's records from those of others in the same topic.
+    pub run: u32,
+    /// The producer's number within the run.
+    pub producer: u32,
+    /// The record's number, counted by the producer.
+    pub sequence: u64,
+    /// When the record was due, in nanoseconds since the Unix epoch.
+    pub intended_ns: u64,
+}
+
+/// Why bytes are not the stamp of an undamaged record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StampError {
+    /// The record is not one of ours.
+    #[error("the record carries no stamp")]
+    Absent,
+    /// The stamp is of a version that this program does not know.
+    #[error("the record's stamp has version {0}; 1 is known")]
+    Version(u8),
+    /// The stamp, the key or the value is not what was sent.
+    #[error("the record's checksum is {found:08x}; its content gives {computed:08x}")]
+    Corrupt {
+        /// The checksum in the stamp.
+        found: u32,
+        /// The checksum of what was received.
+        computed: u32,
+    },
+}
+
+impl Stamp {
+    /// The stamp's bytes for a record with this key and this value, of which
+    /// the place of the stamp itself is left out.
+    pub fn seal(&self, key: Option<&[u8]>, body: &[u8]) -> [u8; STAMP_LEN] {
+        let mut bytes = [0; STAMP_LEN];
+        bytes[..2].copy_from_slice(&MAGIC);
+        bytes[2] = VERSION;
+        bytes[4..8].copy_from_slice(&self.run.to_be_bytes());
+        bytes[8..12].copy_from_slice(&self.producer.to_be_bytes());
+        bytes[12..20].copy_from_slice(&self.sequence.to_be_bytes());
+        bytes[20..CHECKED_LEN].copy_from_slice(&self.intended_ns.to_be_bytes());
+        let checksum = checksum(&bytes[..CHECKED_LEN], key, body);
+        bytes[CHECKED_LEN..].copy_from_slice(&checksum.to_be_bytes());
+        bytes
+    }
+
+    /// Reads a stamp and checks it against the record's key and the rest of
+    /// its value.
+    pub fn open(bytes: &[u8], key: Option<&[u8]>, body: &[u8]) -> Result<Self, StampError> {
+        let Ok(bytes) = <[u8; STAMP_LEN]>::try_from(bytes) else {
+            return Err(StampError::Absent);
+        };
+        if bytes[..2] != MAGIC {
+            return Err(StampError::Absent);
+        }
+        if bytes[2] != VERSION {
+            return Err(StampError::Version(bytes[2]));
+        }
+        let found = u32::from_be_bytes(part(&bytes, CHECKED_LEN));
+        let computed = checksum(&bytes[..CHECKED_LEN], key, body);
+        if found != computed {
+            return Err(StampError::Corrupt { found, computed });
+        }
+        Ok(Self {
+            run: u32::from_be_bytes(part(&bytes, 4)),
+            producer: u32::from_be_bytes(part(&bytes, 8)),
+            sequence: u64::from_be_bytes(part(&bytes, 12)),
+            intended_ns: u64::from_be_bytes(part(&bytes, 20)),
+        })
+    }
+
+    /// Reads the stamp at the start of a value and checks it against the rest.
+    pub fn open_prefix(value: &[u8], key: Option<&[u8]>) -> Result<Self, StampError> {
+        let (stamp, body) = value
+            .split_at_checked(STAMP_LEN)
+            .ok_or(StampError::Absent)?;
+        Self::open(stamp, key, body)
+    }
+}
+
+fn part<const N: usize>(bytes: &[u8; STAMP_LEN], at: usize) -> [u8; N] {
+    std::array::from_fn(|index| bytes[at + index])
+}
+
+fn checksum(stamp: &[u8], key: Option<&[u8]>, body: &[u8]) -> u32 {
+    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+    digest.update(stamp);
+    let key_len = key.map_or(u32::MAX, |key| u32::try_from(key.len()).unwrap_or(u32::MAX));
+    digest.update(&key_len.to_be_bytes());
+    digest.update(key.unwrap_or_default());
+    digest.update(body);
+    // A CRC-32 fills the low half.
+    digest.finalize() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_stamp_reads_back_and_any_flipped_bit_is_found(
+            run: u32, producer: u32, sequence: u64, intended_ns: u64,
+            key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)),
+            body in proptest::collection::vec(any::<u8>(), 0..100),
+            flip: prop::sample::Index,
+        ) {
+            let stamp = Stamp { run, producer, sequence, intended_ns };
+            let key = key.as_deref();
+            let mut value = stamp.seal(key, &body).to_vec();
+            value.extend_from_slice(&body);
+            prop_assert_eq!(Stamp::open_prefix(&value, key), Ok(stamp));
+            let bit = flip.index(value.len() * 8);
+            // The reserved byte is checked like all others.
+            value[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(Stamp::open_prefix(&value, key).is_err(), "bit {}", bit);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = Stamp::open(&bytes, None, &[]);
+            let _ = Stamp::open_prefix(&bytes, Some(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_missing_key_is_not_an_empty_one() {
+        let stamp = Stamp {
+            run: 1,
+            producer: 2,
+            sequence: 3,
+            intended_ns: 4,
+        };
+        assert_ne!(stamp.seal(None, b"v"), stamp.seal(Some(b""), b"v"));
+        assert_ne!(stamp.seal(Some(b"a"), b"bc"), stamp.seal(Some(b"ab"), b"c"));
+    }
+}

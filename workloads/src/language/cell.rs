@@ -1,0 +1,322 @@
+//! One cell of a sweep: every setting with a single value.
+
+use super::{
+    arrivals::ArrivalSpec,
+    choices::{Acks, DriverKind, Isolation},
+    compression::Compression,
+    fields::{Configs, Field, Params, Setting, settings},
+    keys::KeySpec,
+    rates::RateSpec,
+    sizes::SizeSpec,
+    sources::{Source, Split},
+};
+use crate::{
+    text_form::TextError,
+    units::{Share, Size, Span},
+};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+settings! {
+    /// The embedded cluster. A cluster named with `--target` is as it is.
+    pub struct ClusterSpec in "cluster" {
+        /// Brokers of the embedded cluster.
+        nodes: u32 = 1, "", 1..=9;
+    }
+}
+
+settings! {
+    /// The topic that a cell writes to and reads from; each cell has its own.
+    pub struct TopicSpec in "topic" {
+        /// Partitions: how far work can be spread, and a cost for each.
+        partitions: u32 = 1, "num.partitions", 1..=100_000;
+        /// Copies of each partition; not more than there are brokers.
+        replication_factor: u32 = 1, "default.replication.factor", 1..=32;
+    }
+    /// The topic's own settings, under Kafka's names (`segment.bytes`, …).
+    with configs: Configs;
+}
+
+settings! {
+    /// The producers. Rates in `load` are of all of them together.
+    pub struct ProducerSpec in "producer" {
+        /// How many producers, each with its own connection.
+        count: u32 = 1, "", 1..=10_000;
+        /// What a producer waits for: 0 nothing, 1 the leader, all the in-sync
+        /// replicas.
+        acks: Acks = Acks::All, "acks";
+        /// Codec of the batches, with a level after a colon (`zstd:9`).
+        compression: Compression = Compression::NONE, "compression.type";
+        /// Bytes at which a partition's batch is sent without waiting longer.
+        batch_bytes: Size = Size::from_bytes(16 * 1024), "batch.size", SIZE_RANGE;
+        /// How long a batch waits for more records.
+        linger: Span = Span::from_millis(5), "linger.ms", Span::ZERO..=Span::from_secs(3600);
+        /// Requests in flight on a connection.
+        in_flight: u32 = 5, "max.in.flight.requests.per.connection", 1..=10_000;
+        /// Whether the broker drops a producer's repeats. Unset it is on where
+        /// the other settings allow it, as in Kafka's own client.
+        idempotence: Option<bool> = None, "enable.idempotence";
+        /// Memory for records that wait to be sent; a full buffer blocks.
+        buffer_bytes: Size = Size::from_bytes(32 * 1024 * 1024), "buffer.memory", SIZE_RANGE;
+    }
+}
+
+settings! {
+    /// Transactions. Without `records` there are none.
+    pub struct TransactionSpec in "transactions" {
+        /// Records in each transaction.
+        records: Option<u32> = None, "";
+        /// Share of the transactions that are aborted.
+        abort_rate: Share = Share::default(), "";
+    }
+}
+
+settings! {
+    /// The consumers.
+    pub struct ConsumerSpec in "consumer" {
+        /// Consumers in each group; 0 measures producing alone.
+        count: u32 = 1, "", 0..=10_000;
+        /// Groups, each of which reads everything.
+        groups: u32 = 1, "", 1..=1000;
+        /// Bytes that the broker waits for before it answers a fetch.
+        fetch_min_bytes: Size = Size::from_bytes(1), "fetch.min.bytes", SIZE_RANGE;
+        /// How long it waits for them.
+        fetch_wait: Span = Span::from_millis(500), "fetch.max.wait.ms", Span::ZERO..=Span::from_secs(3600);
+        /// Most bytes in one answer.
+        fetch_max_bytes: Size = Size::from_bytes(50 * 1024 * 1024), "fetch.max.bytes", SIZE_RANGE;
+        /// Most bytes of one partition in one answer.
+        partition_fetch_bytes: Size = Size::from_bytes(1024 * 1024), "max.partition.fetch.bytes", SIZE_RANGE;
+        /// Whether records of open and aborted transactions are read.
+        isolation: Isolation = Isolation::ReadUncommitted, "isolation.level";
+    }
+}
+
+settings! {
+    /// The records: made up, or the user's own.
+    pub struct RecordSpec in "records" {
+        /// Size of a made-up record's value, or a distribution of sizes; 1KiB
+        /// when unset.
+        size: Option<SizeSpec> = None, "";
+        /// Share of a made-up value that compression can remove: 0 is noise,
+        /// 1 is all the same; 0.5 when unset.
+        compressibility: Option<Share> = None, "";
+        /// A file of your own records, or a shipped sample by its name. They
+        /// are sent in the file's order, over and over.
+        sample: Option<Source> = None, "";
+        /// How the sample is split into records; at lines when unset.
+        split: Option<Split> = None, "";
+        /// Keys, which decide the partition of each record.
+        keys: KeySpec = KeySpec::None, "";
+        /// Headers on each record.
+        headers: u32 = 0, "", 0..=100;
+        /// Bytes in each header's value.
+        header_bytes: Size = Size::from_bytes(16), "", Size::from_bytes(0)..=Size::from_bytes(64 * 1024);
+    }
+}
+
+settings! {
+    /// The offered load and how long it lasts.
+    pub struct LoadSpec in "load" {
+        /// Records or bytes a second by all producers together, or max.
+        rate: RateSpec = RateSpec::Max, "";
+        /// How records are spaced around the rate.
+        arrivals: ArrivalSpec = ArrivalSpec::Constant, "";
+        /// Load before the measurement starts; its samples are left out.
+        warmup: Span = Span::from_secs(5), "", Span::ZERO..=Span::from_secs(86_400);
+        /// The measured time.
+        duration: Span = Span::from_secs(30), "", Span::from_millis(100)..=Span::from_secs(30 * 86_400);
+        /// How long to wait at most for what is still on its way.
+        drain: Span = Span::from_secs(30), "", Span::ZERO..=Span::from_secs(86_400);
+    }
+}
+
+/// What a byte setting may be; Kafka's own are 32-bit.
+const SIZE_RANGE: std::ops::RangeInclusive<Size> =
+    Size::from_bytes(1)..=Size::from_bytes(i32::MAX as u64);
+
+/// Everything that defines one cell. The field paths are the TOML paths.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellSpec {
+    /// The client that carries the load.
+    pub driver: DriverKind,
+    /// The embedded cluster.
+    pub cluster: ClusterSpec,
+    /// The embedded brokers' settings, under Kafka's names.
+    pub broker: Configs,
+    /// The topic.
+    pub topic: TopicSpec,
+    /// The producers.
+    pub producer: ProducerSpec,
+    /// Transactions.
+    pub transactions: TransactionSpec,
+    /// The consumers.
+    pub consumer: ConsumerSpec,
+    /// The records.
+    pub records: RecordSpec,
+    /// The load.
+    pub load: LoadSpec,
+}
+
+/// The records of a resolved cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PayloadSpec<'c> {
+    /// Made-up values.
+    Synthetic {
+        /// Their sizes.
+        size: &'c SizeSpec,
+        /// The share that compression can remove.
+        compressibility: Share,
+    },
+    /// The records of a file.
+    Sample {
+        /// The file.
+        source: &'c Source,
+        /// How it is split.
+        split: &'c Split,
+    },
+}
+
+const DRIVER: Field = Field {
+    name: "driver",
+    doc: " The client that carries the load: native is lean, librdkafka is what people run.",
+    kafka: "",
+    default: || "native".into(),
+    schema: |generator| generator.subschema_for::<DriverKind>(),
+};
+
+const DEFAULT_SIZE: SizeSpec = SizeSpec::Fixed(Size::from_bytes(1024));
+const DEFAULT_SPLIT: Split = Split::Lines;
+
+impl Default for CellSpec {
+    fn default() -> Self {
+        Self {
+            driver: DriverKind::Native,
+            cluster: ClusterSpec::default(),
+            broker: Configs::default(),
+            topic: TopicSpec::default(),
+            producer: ProducerSpec::default(),
+            transactions: TransactionSpec::default(),
+            consumer: ConsumerSpec::default(),
+            records: RecordSpec::default(),
+            load: LoadSpec::default(),
+        }
+    }
+}
+
+impl ProducerSpec {
+    /// Whether the producers are idempotent, asked for or by default.
+    pub fn is_idempotent(&self) -> bool {
+        let allowed = self.acks == Acks::All && self.in_flight <= IDEMPOTENT_IN_FLIGHT_MAX;
+        self.idempotence.unwrap_or(allowed)
+    }
+}
+
+/// Requests in flight up to which the broker can still tell repeats (it keeps
+/// the last five batches of a producer).
+pub(super) const IDEMPOTENT_IN_FLIGHT_MAX: u32 = 5;
+
+impl RecordSpec {
+    /// What the values are.
+    pub fn payload(&self) -> PayloadSpec<'_> {
+        match &self.sample {
+            Some(source) => PayloadSpec::Sample {
+                source,
+                split: self.split.as_ref().unwrap_or(&DEFAULT_SPLIT),
+            },
+            None => PayloadSpec::Synthetic {
+                size: self.size.as_ref().unwrap_or(&DEFAULT_SIZE),
+                compressibility: self.compressibility.or(Share::new(0.5)).unwrap_or_default(),
+            },
+        }
+    }
+}
+
+impl CellSpec {
+    /// The sections that hold settings, with the settings, in the order of the
+    /// documentation.
+    pub fn sections() -> [(&'static str, &'static [Field]); 8] {
+        [
+            ("", &[DRIVER]),
+            (TopicSpec::SECTION, TopicSpec::FIELDS),
+            (ProducerSpec::SECTION, ProducerSpec::FIELDS),
+            (TransactionSpec::SECTION, TransactionSpec::FIELDS),
+            (ConsumerSpec::SECTION, ConsumerSpec::FIELDS),
+            (RecordSpec::SECTION, RecordSpec::FIELDS),
+            (LoadSpec::SECTION, LoadSpec::FIELDS),
+            (ClusterSpec::SECTION, ClusterSpec::FIELDS),
+        ]
+    }
+
+    /// Sets one setting from its text; `None` when there is no such path.
+    pub(super) fn set(
+        &mut self,
+        path: &str,
+        text: &str,
+        base: &Path,
+    ) -> Option<Result<(), TextError>> {
+        if path == DRIVER.name {
+            return Some(DriverKind::read(text).map(|driver| self.driver = driver));
+        }
+        let (section, name) = path.split_once('.')?;
+        if name.is_empty() {
+            return None;
+        }
+        match section {
+            "broker" => {
+                self.broker.set(name, text);
+                Some(Ok(()))
+            }
+            TopicSpec::SECTION => match name.strip_prefix("configs.") {
+                Some(property) => {
+                    self.topic.configs.set(property, text);
+                    Some(Ok(()))
+                }
+                None => self.topic.set(name, text, base),
+            },
+            ClusterSpec::SECTION => self.cluster.set(name, text, base),
+            ProducerSpec::SECTION => self.producer.set(name, text, base),
+            TransactionSpec::SECTION => self.transactions.set(name, text, base),
+            ConsumerSpec::SECTION => self.consumer.set(name, text, base),
+            RecordSpec::SECTION => self.records.set(name, text, base),
+            LoadSpec::SECTION => self.load.set(name, text, base),
+            _ => None,
+        }
+    }
+
+    /// Every setting that has a value, by its dotted path.
+    pub fn params(&self) -> Params {
+        let mut out = Params::new();
+        out.insert(DRIVER.name.to_owned(), self.driver.to_string().into());
+        self.cluster.params(&mut out);
+        self.broker.params("broker", &mut out);
+        self.topic.params(&mut out);
+        self.producer.params(&mut out);
+        self.transactions.params(&mut out);
+        self.consumer.params(&mut out);
+        self.records.params(&mut out);
+        self.load.params(&mut out);
+        out
+    }
+
+    /// Spells out what unset settings mean, so that two cells that do the same
+    /// are the same.
+    #[must_use]
+    pub(crate) fn resolved(mut self) -> Self {
+        self.producer.idempotence = Some(self.producer.is_idempotent());
+        let records = &mut self.records;
+        if records.sample.is_some() {
+            records.split.get_or_insert(DEFAULT_SPLIT);
+        } else {
+            records.size.get_or_insert(DEFAULT_SIZE);
+            if records.compressibility.is_none() {
+                records.compressibility = Share::new(0.5);
+            }
+        }
+        self
+    }
+
+    /// The intended time of one run of the cell: warm-up and measurement.
+    pub fn load_time(&self) -> Span {
+        self.load.warmup.plus(self.load.duration)
+    }
+}

@@ -1,0 +1,97 @@
+//! Settings that are one of a few words.
+
+use crate::text_form::{TextError, text_form};
+use std::{fmt, str::FromStr};
+
+/// A type with one word for each value; the first of a value's words is the
+/// one it is shown as.
+macro_rules! words {
+    ($name:ident, $expected:literal, $($value:ident = $word:literal $(| $also:literal)*),+) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$value => $word,)+
+                })
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = TextError;
+
+            fn from_str(text: &str) -> Result<Self, TextError> {
+                match text.trim() {
+                    $($word $(| $also)* => Ok(Self::$value),)+
+                    _ => Err(TextError::new(text, $expected)),
+                }
+            }
+        }
+    };
+}
+
+/// How many replicas must have a record before it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Acks {
+    /// The broker sends no answer; a record may be lost unnoticed.
+    None,
+    /// The leader has written it.
+    Leader,
+    /// Every in-sync replica has it.
+    All,
+}
+
+impl Acks {
+    /// The number that stands in a produce request.
+    pub const fn wire(self) -> i16 {
+        match self {
+            Self::None => 0,
+            Self::Leader => 1,
+            Self::All => -1,
+        }
+    }
+}
+
+words!(
+    Acks,
+    "0, 1 or all",
+    None = "0",
+    Leader = "1",
+    All = "all" | "-1"
+);
+text_form!(Acks: "acknowledgements a producer waits for", one of [0, 1, "0", "1", "all"]);
+
+/// The Kafka client that carries the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DriverKind {
+    /// Our own client, lean enough to stay out of the way of the measurement.
+    Native,
+    /// librdkafka, which many applications use.
+    Librdkafka,
+}
+
+words!(
+    DriverKind,
+    "native or librdkafka",
+    Native = "native",
+    Librdkafka = "librdkafka"
+);
+text_form!(DriverKind: "the client that carries the load", one of ["native", "librdkafka"]);
+
+/// Which records of transactions a consumer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isolation {
+    /// All of them, also of open and aborted transactions.
+    ReadUncommitted,
+    /// Only those of committed transactions.
+    ReadCommitted,
+}
+
+words!(
+    Isolation,
+    "read_uncommitted or read_committed",
+    ReadUncommitted = "read_uncommitted",
+    ReadCommitted = "read_committed"
+);
+text_form!(
+    Isolation: "which transactional records are seen",
+    one of ["read_uncommitted", "read_committed"]
+);

@@ -1,0 +1,165 @@
+//! Settings that are each fine and cannot go together.
+//!
+//! What is refused here would otherwise fail in the middle of a run, or run
+//! and measure something else than was asked for.
+
+use super::{
+    arrivals::ArrivalSpec,
+    cell::{CellSpec, IDEMPOTENT_IN_FLIGHT_MAX},
+    choices::Acks,
+    keys::KeySpec,
+    rates::RateSpec,
+};
+use crate::units::{Share, Size};
+
+/// Kafka's default for `max.message.bytes`.
+const MESSAGE_BYTES_MAX: u64 = 1_048_588;
+
+/// Bytes that a record and its batch add to the value at most, headers apart.
+const OVERHEAD_BYTES_MAX: u64 = 256;
+
+/// A setting that contradicts another, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contradiction {
+    pub(crate) path: &'static str,
+    pub(crate) message: String,
+}
+
+/// Everything in `cell` that contradicts itself.
+pub(crate) fn contradictions(cell: &CellSpec) -> Vec<Contradiction> {
+    let found = producer(cell)
+        .into_iter()
+        .chain(records(cell))
+        .chain(load(cell));
+    found
+        .flatten()
+        .map(|(path, message)| Contradiction { path, message })
+        .collect()
+}
+
+type Found = Option<(&'static str, String)>;
+
+fn when(wrong: bool, path: &'static str, message: impl FnOnce() -> String) -> Found {
+    wrong.then(|| (path, message()))
+}
+
+fn producer(cell: &CellSpec) -> [Found; 6] {
+    let producer = &cell.producer;
+    let acks = producer.acks;
+    let asked = producer.idempotence;
+    let transactional = cell.transactions.records.is_some();
+    let min_insync = cell.topic.configs.get("min.insync.replicas");
+    let min_insync = min_insync.and_then(|count| count.parse::<u32>().ok());
+    let copies = cell.topic.replication_factor;
+    [
+        when(
+            asked == Some(true) && acks != Acks::All,
+            "producer.idempotence",
+            || format!("an idempotent producer needs producer.acks = \"all\", not {acks}"),
+        ),
+        when(
+            asked == Some(true) && producer.in_flight > IDEMPOTENT_IN_FLIGHT_MAX,
+            "producer.in_flight",
+            || {
+                let given = producer.in_flight;
+                format!("an idempotent producer has at most 5 requests in flight, not {given}")
+            },
+        ),
+        when(
+            transactional && !producer.is_idempotent(),
+            "transactions.records",
+            || {
+                format!(
+                    "transactions need producer.acks = \"all\", producer.in_flight up to 5 and \
+                 idempotence, not acks = {acks}, in_flight = {}{}",
+                    producer.in_flight,
+                    if asked == Some(false) {
+                        ", idempotence = false"
+                    } else {
+                        ""
+                    },
+                )
+            },
+        ),
+        when(
+            cell.transactions.records == Some(0),
+            "transactions.records",
+            || "a transaction has at least 1 record; leave it out for none".to_owned(),
+        ),
+        when(
+            !transactional && cell.transactions.abort_rate != Share::default(),
+            "transactions.abort_rate",
+            || "there are no transactions to abort: set transactions.records".to_owned(),
+        ),
+        when(
+            acks == Acks::All && min_insync.is_some_and(|min| min > copies),
+            "topic.configs.min.insync.replicas",
+            || {
+                let min = min_insync.unwrap_or_default();
+                format!(
+                    "no write can succeed: {min} in-sync replicas are asked for and \
+                     topic.replication_factor = {copies}"
+                )
+            },
+        ),
+    ]
+}
+
+fn records(cell: &CellSpec) -> [Found; 5] {
+    let records = &cell.records;
+    let own = records.sample.is_some();
+    let largest = records.size.as_ref().map_or(0, |size| size.max().bytes());
+    let headers = u64::from(records.headers) * (records.header_bytes.bytes() + 8);
+    let needed = largest + headers + OVERHEAD_BYTES_MAX;
+    let limit = cell.topic.configs.get("max.message.bytes");
+    let limit = limit.and_then(|bytes| bytes.parse().ok());
+    let limit = limit.unwrap_or(MESSAGE_BYTES_MAX);
+    [
+        when(own && records.size.is_some(), "records.size", || {
+            "records of a sample have their own size: leave it out, or records.sample".to_owned()
+        }),
+        when(
+            own && records.compressibility.is_some(),
+            "records.compressibility",
+            || {
+                "records of a sample compress as they do: leave it out, or records.sample"
+                    .to_owned()
+            },
+        ),
+        when(!own && records.split.is_some(), "records.split", || {
+            "there is no sample to split: set records.sample".to_owned()
+        }),
+        when(
+            !own && matches!(records.keys, KeySpec::Field(_)),
+            "records.keys",
+            || "field(…) takes keys from the sample: set records.sample".to_owned(),
+        ),
+        when(largest > 0 && needed > limit, "records.size", || {
+            let size = Size::from_bytes(largest);
+            format!(
+                "a record of {size} is larger than the topic takes: set \
+                 topic.configs.max.message.bytes to {needed} or more, not {limit}"
+            )
+        }),
+    ]
+}
+
+fn load(cell: &CellSpec) -> [Found; 2] {
+    let load = &cell.load;
+    let traced = matches!(load.arrivals, ArrivalSpec::Trace(_));
+    let spaced = matches!(load.arrivals, ArrivalSpec::Poisson | ArrivalSpec::Burst(_));
+    [
+        when(traced && load.rate != RateSpec::Max, "load.rate", || {
+            let rate = &load.rate;
+            format!("a trace fixes the send times: leave load.rate out instead of {rate}")
+        }),
+        when(
+            spaced && load.rate == RateSpec::Max,
+            "load.arrivals",
+            || {
+                let arrivals = &load.arrivals;
+                format!("{arrivals} needs a rate to keep: set load.rate, such as 10K/s")
+            },
+        ),
+    ]
+}

@@ -1,0 +1,45 @@
+//! The workload language: what a person may write, and what it means.
+//!
+//! A workload is a TOML file. Each leaf is a setting with a dotted path such as
+//! `producer.acks`; a list on a sweepable setting is an axis of the sweep.
+//! Every value has one text form, so the file, `--set` and the stored plan
+//! agree. Nothing is guessed: an unknown path, a value outside its range and
+//! settings that contradict each other are refused, each with the line, the
+//! value and what would be accepted.
+
+mod arrivals;
+mod call;
+mod cell;
+mod choices;
+mod compression;
+mod contradictions;
+mod document;
+mod fields;
+mod keys;
+mod problem;
+mod rates;
+mod run;
+mod schema;
+mod sizes;
+mod sources;
+mod spec;
+mod suggest;
+
+pub use arrivals::ArrivalSpec;
+pub use cell::{
+    CellSpec, ClusterSpec, ConsumerSpec, LoadSpec, PayloadSpec, ProducerSpec, RecordSpec,
+    TopicSpec, TransactionSpec,
+};
+pub use choices::{Acks, DriverKind, Isolation};
+pub use compression::{Codec, Compression};
+pub(crate) use contradictions::{Contradiction, contradictions};
+pub(crate) use fields::Params;
+pub use fields::{Configs, Field};
+pub use keys::KeySpec;
+pub(crate) use problem::Origin;
+pub use problem::{Problem, SpecError};
+pub use rates::RateSpec;
+pub use run::{Fraction, RunSpec};
+pub use sizes::SizeSpec;
+pub use sources::{Source, Split};
+pub use spec::{Axis, Spec};

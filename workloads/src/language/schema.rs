@@ -1,0 +1,77 @@
+//! The JSON Schema of the workload language, for editors and other tools.
+
+use super::{cell::CellSpec, fields::Field, run::RunSpec, spec::Spec};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+impl Spec {
+    /// The JSON Schema of a workload file.
+    pub fn schema() -> Schema {
+        let mut generator = SchemaGenerator::default();
+        let mut top = Map::new();
+        for field in RunSpec::FIELDS {
+            top.insert(
+                field.name.to_owned(),
+                describe(field, &mut generator, false),
+            );
+        }
+        for (section, fields) in CellSpec::sections() {
+            let mut properties = Map::new();
+            for field in fields {
+                let described = describe(field, &mut generator, true);
+                properties.insert(field.name.to_owned(), described);
+            }
+            match section {
+                "" => top.extend(properties),
+                _ => {
+                    if section == "topic" {
+                        properties.insert("configs".to_owned(), kafka_settings());
+                    }
+                    let table = json!({
+                        "type": "object",
+                        "properties": properties,
+                        "additionalProperties": false,
+                    });
+                    top.insert(section.to_owned(), table);
+                }
+            }
+        }
+        top.insert("broker".to_owned(), kafka_settings());
+        json_schema!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "plimsoll workload",
+            "type": "object",
+            "properties": top,
+            "additionalProperties": false,
+            "$defs": generator.take_definitions(true),
+        })
+    }
+}
+
+/// One setting; where it may be swept, also a list of its values.
+fn describe(field: &Field, generator: &mut SchemaGenerator, swept: bool) -> Value {
+    let one = (field.schema)(generator).to_value();
+    let mut described = match swept {
+        false => json!({ "allOf": [one] }),
+        true => json!({
+            "anyOf": [one, { "type": "array", "items": one, "minItems": 1, "uniqueItems": true }],
+        }),
+    };
+    let mut doc = field.doc.trim().replace("\n ", "\n");
+    if !field.kafka.is_empty() {
+        doc = format!("{doc}\nKafka: {}.", field.kafka);
+    }
+    if let Value::Object(members) = &mut described {
+        members.insert("description".to_owned(), doc.into());
+        let default = (field.default)();
+        if !default.is_null() {
+            members.insert("default".to_owned(), default);
+        }
+    }
+    described
+}
+
+/// A table of settings under Kafka's own names.
+fn kafka_settings() -> Value {
+    json!({ "type": "object", "description": "settings under Kafka's own names" })
+}

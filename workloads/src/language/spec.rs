@@ -1,0 +1,227 @@
+//! A workload as read and checked: the settings of every cell, and the axes
+//! along which cells differ.
+
+use super::{
+    cell::CellSpec,
+    contradictions::contradictions,
+    document::{self, Leaf, Written},
+    problem::{Origin, Problem, SpecError},
+    run::RunSpec,
+    suggest,
+};
+use crate::shipped;
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Largest workload file read.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A workload that has been read and whose every value has been checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Settings of the run as a whole.
+    pub run: RunSpec,
+    /// The settings that all cells share.
+    pub base: CellSpec,
+    axes: Vec<Axis>,
+    file: String,
+}
+
+/// A setting with several values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    path: String,
+    texts: Vec<String>,
+    values: Vec<Value>,
+    base: PathBuf,
+}
+
+impl Axis {
+    /// The setting's dotted path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its values in the order written, as they stand in a cell's parameters.
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// Gives `cell` the axis's value number `level`.
+    pub(crate) fn apply(&self, level: usize, cell: &mut CellSpec) {
+        if let Some(text) = self.texts.get(level) {
+            let set = cell.set(&self.path, text, &self.base);
+            debug_assert!(matches!(set, Some(Ok(()))), "checked when it was read");
+        }
+    }
+}
+
+impl Spec {
+    /// Reads a workload by its path, or a shipped one by its name, with the
+    /// overrides of `--set`.
+    pub fn find(path_or_name: &str, sets: &[String]) -> Result<Self, SpecError> {
+        let path = Path::new(path_or_name);
+        if path.exists() {
+            return Self::load(path, sets);
+        }
+        match shipped::workload(path_or_name) {
+            Some(workload) => {
+                let file = format!("{path_or_name}.toml");
+                Self::parse(workload.text, &file, Path::new(""), sets)
+            }
+            None => Err(SpecError::NotFound {
+                name: path_or_name.to_owned(),
+                accepted: shipped::advice(path_or_name),
+            }),
+        }
+    }
+
+    /// Reads a workload file with the overrides of `--set`.
+    pub fn load(path: &Path, sets: &[String]) -> Result<Self, SpecError> {
+        let unreadable = |source| SpecError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let length = fs::metadata(path).map_err(unreadable)?.len();
+        if length > FILE_BYTES_MAX {
+            let message = format!("{length} bytes are too many; a workload has at most 1MiB");
+            return Err(unreadable(std::io::Error::other(message)));
+        }
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, &path.display().to_string(), base, sets)
+    }
+
+    /// Reads a workload's text. `file` names it in errors; relative paths in
+    /// it start at `base`, those in `sets` at the working directory.
+    pub fn parse(text: &str, file: &str, base: &Path, sets: &[String]) -> Result<Self, SpecError> {
+        let mut leaves = document::leaves(text, file).map_err(SpecError::Refused)?;
+        let mut problems = Vec::new();
+        for argument in sets {
+            match document::set_leaf(argument) {
+                Ok(leaf) => {
+                    leaves.retain(|written| written.path != leaf.path);
+                    leaves.push(leaf);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let mut spec = Self {
+            run: RunSpec::default(),
+            base: CellSpec::default(),
+            axes: Vec::new(),
+            file: file.to_owned(),
+        };
+        for leaf in leaves {
+            let base = match leaf.origin {
+                Origin::Set => Path::new(""),
+                Origin::Line(..) | Origin::Whole(_) => base,
+            };
+            problems.extend(spec.read_leaf(leaf, base));
+        }
+        if spec.run.name.is_empty() {
+            let stem = Path::new(file).file_stem().unwrap_or_default();
+            spec.run.name = stem.to_string_lossy().into_owned();
+        }
+        problems.extend(spec.bad_name());
+        if problems.is_empty() && spec.axes.is_empty() {
+            problems.extend(contradictions(&spec.base).into_iter().map(|c| Problem {
+                origin: Origin::Whole(file.to_owned()),
+                path: c.path.to_owned(),
+                message: c.message,
+            }));
+        }
+        match problems.is_empty() {
+            true => Ok(spec),
+            false => Err(SpecError::Refused(problems)),
+        }
+    }
+
+    /// The settings with several values, in the order written.
+    pub fn axes(&self) -> &[Axis] {
+        &self.axes
+    }
+
+    /// The name of the file, for errors.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    fn read_leaf(&mut self, leaf: Leaf, base: &Path) -> Vec<Problem> {
+        let problem = |message: String| Problem {
+            origin: leaf.origin.clone(),
+            path: leaf.path.clone(),
+            message,
+        };
+        match &leaf.written {
+            Written::One(text) => {
+                let set = match self.run.set(&leaf.path, text, base) {
+                    Some(set) => Some(set),
+                    None => self.base.set(&leaf.path, text, base),
+                };
+                match set {
+                    Some(Ok(())) => Vec::new(),
+                    Some(Err(error)) => vec![problem(error.to_string())],
+                    None => vec![problem(suggest::unknown(&leaf.path))],
+                }
+            }
+            Written::List(texts) => match self.read_axis(&leaf.path, texts, base) {
+                Ok(axis) => {
+                    self.axes.push(axis);
+                    Vec::new()
+                }
+                Err(messages) => messages.into_iter().map(problem).collect(),
+            },
+        }
+    }
+
+    /// Reads each value of a list into a cell of its own, which checks it and
+    /// tells its canonical form.
+    fn read_axis(&self, path: &str, texts: &[String], base: &Path) -> Result<Axis, Vec<String>> {
+        if RunSpec::FIELDS.iter().any(|field| field.name == path) {
+            return Err(vec![
+                "this holds for the whole run and takes one value".to_owned(),
+            ]);
+        }
+        let mut values: Vec<Value> = Vec::with_capacity(texts.len());
+        let mut messages = Vec::new();
+        for text in texts {
+            let mut probe = CellSpec::default();
+            match probe.set(path, text, base) {
+                None => return Err(vec![suggest::unknown(path)]),
+                Some(Err(error)) => messages.push(error.to_string()),
+                Some(Ok(())) => {
+                    let value = probe.params().remove(path).unwrap_or_default();
+                    if values.contains(&value) {
+                        messages.push(format!("`{text}` stands in the list twice"));
+                    }
+                    values.push(value);
+                }
+            }
+        }
+        if !messages.is_empty() {
+            return Err(messages);
+        }
+        Ok(Axis {
+            path: path.to_owned(),
+            texts: texts.to_vec(),
+            values,
+            base: base.to_owned(),
+        })
+    }
+
+    /// The name is part of a directory's name and of topics' names.
+    fn bad_name(&self) -> Option<Problem> {
+        let name = &self.run.name;
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let good = (1..=100).contains(&name.len()) && name.chars().all(fits);
+        (!good || name.starts_with('.')).then(|| Problem {
+            origin: Origin::Whole(self.file.clone()),
+            path: "name".to_owned(),
+            message: format!("`{name}` is not 1 to 100 letters, digits, `-`, `_` and `.`"),
+        })
+    }
+}
