@@ -12,9 +12,13 @@
 )]
 #![deny(missing_docs)]
 
+pub mod api;
 pub mod batch;
 pub mod compression;
+pub mod error_code;
 pub mod frame;
+pub mod guard;
+pub mod header;
 pub mod read;
 pub mod time;
 pub mod types;

@@ -209,6 +209,92 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A length: a varint of one more where `compact`, else 16 or 32 bits wide. Null is −1, or 0 where compact.
+    pub(crate) fn length(
+        &mut self,
+        compact: bool,
+        short: bool,
+    ) -> Result<Option<usize>, ReadError> {
+        if compact {
+            let raw = self.unsigned_varint()?;
+            return Ok(raw.checked_sub(1).map(|length| length as usize));
+        }
+        let raw = match short {
+            true => i32::from(self.i16()?),
+            false => self.i32()?,
+        };
+        match usize::try_from(raw) {
+            Ok(length) => Ok(Some(length)),
+            Err(_) if raw == -1 => Ok(None),
+            Err(_) => Err(self.negative(i64::from(raw))),
+        }
+    }
+
+    /// A string, which may be null. `compact` as the message's version is
+    /// flexible.
+    pub fn nullable_str(&mut self, compact: bool) -> Result<Option<&'a str>, ReadError> {
+        let Some(length) = self.length(compact, true)? else {
+            return Ok(None);
+        };
+        let bytes = self.take(length)?;
+        match std::str::from_utf8(bytes) {
+            Ok(string) => Ok(Some(string)),
+            Err(_) => Err(ReadError::NotUtf8 {
+                at: self.position(),
+                length,
+            }),
+        }
+    }
+
+    /// A string.
+    pub fn str(&mut self, compact: bool) -> Result<&'a str, ReadError> {
+        let string = self.nullable_str(compact)?;
+        string.ok_or_else(|| self.negative(-1))
+    }
+
+    /// Bytes behind a 32-bit or compact length, which may be null.
+    pub fn nullable_bytes(&mut self, compact: bool) -> Result<Option<&'a [u8]>, ReadError> {
+        match self.length(compact, false)? {
+            Some(length) => self.take(length).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// How many elements an array claims, which may be null; never more than
+    /// there are bytes left, as no element takes less than one.
+    pub fn nullable_count(&mut self, compact: bool) -> Result<Option<usize>, ReadError> {
+        match self.length(compact, false)? {
+            Some(count) if count > self.rest.len() => Err(self.truncated(count)),
+            count => Ok(count),
+        }
+    }
+
+    /// How many elements an array claims.
+    pub fn count(&mut self, compact: bool) -> Result<usize, ReadError> {
+        let count = self.nullable_count(compact)?;
+        count.ok_or_else(|| self.negative(-1))
+    }
+
+    /// Reads tagged fields, handing each one's tag and value to `known`.
+    pub fn tagged_fields(
+        &mut self,
+        mut known: impl FnMut(u32, Reader<'a>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let count = self.unsigned_varint()?;
+        for _ in 0..count {
+            let tag = self.unsigned_varint()?;
+            let len = self.unsigned_varint()?;
+            let value = Self::new(self.take(len as usize)?);
+            known(tag, value)?;
+        }
+        Ok(())
+    }
+
+    /// Reads past tagged fields.
+    pub fn skip_tagged_fields(&mut self) -> Result<(), ReadError> {
+        self.tagged_fields(|_, _| Ok(()))
+    }
+
     #[cold]
     pub(crate) fn negative(&self, length: i64) -> ReadError {
         ReadError::NegativeLength {
