@@ -5,3 +5,5 @@ mod classic;
 mod errors;
 mod offsets;
 mod stage;
+mod transactions;
+mod troupe;
