@@ -10,7 +10,6 @@
 
 pub mod generate;
 pub mod language;
-pub mod orders;
 pub mod plan;
 pub mod shipped;
 mod text_form;

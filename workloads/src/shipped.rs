@@ -30,10 +30,7 @@ macro_rules! workloads {
 
 const WORKLOADS: &[Workload] = workloads!["quickstart"];
 
-const SAMPLES: &[Sample] = &[Sample {
-    name: "order-events",
-    bytes: include_bytes!("../samples/order-events.jsonl"),
-}];
+const SAMPLES: &[Sample] = &[];
 
 impl Workload {
     /// What it answers: the first line of the file's opening comment.

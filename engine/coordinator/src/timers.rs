@@ -38,10 +38,6 @@ impl<K: Ord + Clone> Timers<K> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    pub(crate) fn is_due(&self, key: &K, now: Instant) -> bool {
-        self.by_key.get(key).is_some_and(|at| *at <= now)
-    }
-
     /// Takes the earliest key that is due.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
         if self.next_deadline()? > now {

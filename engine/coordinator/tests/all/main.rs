@@ -5,5 +5,3 @@ mod classic;
 mod errors;
 mod offsets;
 mod stage;
-mod transactions;
-mod troupe;
