@@ -203,6 +203,12 @@ impl ErrorCode {
         self as i16
     }
 
+    /// The code that a peer sent, where one that is not known here counts as
+    /// [`ErrorCode::UnknownServerError`].
+    pub fn from_wire(code: i16) -> Self {
+        Self::try_from(code).unwrap_or(Self::UnknownServerError)
+    }
+
     /// Whether this says that something failed.
     pub const fn is_error(self) -> bool {
         !matches!(self, Self::None)

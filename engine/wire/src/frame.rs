@@ -1,8 +1,11 @@
 //! Frames: every request and response is a 4-byte length and that many bytes.
 //!
-//! The length is checked against the limit before anything is reserved for it.
+//! The length of what arrives is checked against the limit before anything is
+//! reserved for it. What leaves is written behind room for its length, which
+//! [`finish`] fills in, or in pieces where records come from elsewhere.
 
-use bytes::BytesMut;
+use crate::write::Writer;
+use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
 /// Bytes of the length before a frame.
@@ -63,6 +66,113 @@ fn whole_len(buffer: &[u8], limit: usize) -> Result<Option<usize>, FrameError> {
         return Err(FrameError::TooLarge { length: len, limit });
     }
     Ok(Some(LENGTH_LEN + len))
+}
+
+/// Where a frame under construction begins in its buffer.
+#[derive(Debug)]
+#[must_use = "a frame must be finished to get its length"]
+pub struct Start(usize);
+
+/// Begins a frame at the end of `out`.
+pub fn begin(out: &mut BytesMut) -> Start {
+    let start = Start(out.len());
+    out.put_bytes(0, LENGTH_LEN);
+    start
+}
+
+/// Ends the frame that began at `start` by filling in its length, which also
+/// counts `elsewhere` bytes that are not in `out`.
+///
+/// # Panics
+/// When the frame takes 2 GiB or `start` is of another buffer.
+pub fn finish(out: &mut BytesMut, start: Start, elsewhere: usize) {
+    let written = out.len().saturating_sub(start.0 + LENGTH_LEN);
+    let length = i32::try_from(written + elsewhere);
+    match (length, out.get_mut(start.0..start.0 + LENGTH_LEN)) {
+        (Ok(length), Some(room)) => room.copy_from_slice(&length.to_be_bytes()),
+        _ => panic!("frame of {written} and {elsewhere} bytes at {}", start.0),
+    }
+}
+
+/// A part of a frame to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// These bytes.
+    Bytes(Bytes),
+    /// The records of the partition with this number, counted from 0 in the
+    /// order of the message.
+    Records(usize),
+}
+
+/// Writes a frame in pieces, leaving places for records in between.
+#[derive(Debug)]
+pub(crate) struct PieceWriter {
+    pieces: Vec<Piece>,
+    /// The first piece, kept writable for the length at its start.
+    first: BytesMut,
+    buffer: BytesMut,
+    /// Bytes of all pieces so far, records included.
+    len: usize,
+}
+
+impl PieceWriter {
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut buffer = BytesMut::with_capacity(bytes);
+        buffer.put_bytes(0, LENGTH_LEN);
+        Self {
+            pieces: Vec::new(),
+            first: BytesMut::new(),
+            buffer,
+            len: 0,
+        }
+    }
+
+    pub const fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    pub const fn writer(&mut self, flexible: bool) -> Writer<'_> {
+        Writer::new(&mut self.buffer, flexible)
+    }
+
+    /// Leaves a place for `len` bytes of the records numbered `number`.
+    pub fn records(&mut self, number: usize, len: usize) {
+        if len == 0 {
+            return;
+        }
+        self.end_bytes();
+        self.pieces.push(Piece::Records(number));
+        self.len += len;
+    }
+
+    fn end_bytes(&mut self) {
+        let bytes = self.buffer.split();
+        self.len += bytes.len();
+        if self.pieces.is_empty() {
+            self.first = bytes;
+            self.pieces.push(Piece::Bytes(Bytes::new()));
+        } else if !bytes.is_empty() {
+            self.pieces.push(Piece::Bytes(bytes.freeze()));
+        }
+    }
+
+    /// Fills in the frame's length and gives up its pieces.
+    ///
+    /// # Panics
+    /// When the frame takes 2 GiB.
+    pub fn finish(mut self) -> Vec<Piece> {
+        self.end_bytes();
+        let Ok(length) = i32::try_from(self.len - LENGTH_LEN) else {
+            panic!("frame of {} bytes", self.len);
+        };
+        if let Some(room) = self.first.first_chunk_mut() {
+            *room = length.to_be_bytes();
+        }
+        if let Some(first) = self.pieces.first_mut() {
+            *first = Piece::Bytes(self.first.freeze());
+        }
+        self.pieces
+    }
 }
 
 #[cfg(test)]

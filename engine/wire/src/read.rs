@@ -35,6 +35,34 @@ pub enum ReadError {
         /// The length as it was read.
         length: i64,
     },
+    /// A string is longer than the protocol's 32 767 bytes.
+    #[error("byte {at}: string of {length} bytes, expected at most {}", i16::MAX)]
+    StringTooLong {
+        /// Position in the input, after the length.
+        at: usize,
+        /// The string's length in bytes.
+        length: usize,
+    },
+    /// A field has a value that means nothing.
+    #[error("byte {at}: {field} {value} is unknown")]
+    Value {
+        /// Position in the input.
+        at: usize,
+        /// Which field.
+        field: &'static str,
+        /// Its value.
+        value: i64,
+    },
+    /// A message names more topics, partitions and the like than fit the
+    /// decoder's memory.
+    #[error("more than {} topics, partitions and other entries", Entries::MAX)]
+    TooManyEntries,
+    /// Bytes follow the last field.
+    #[error("{left} bytes left over after the last field")]
+    Trailing {
+        /// How many.
+        left: usize,
+    },
     /// A string is not UTF-8.
     #[error("byte {at}: string of {length} bytes is not UTF-8")]
     NotUtf8 {
@@ -43,6 +71,51 @@ pub enum ReadError {
         /// The string's length in bytes.
         length: usize,
     },
+}
+
+impl ReadError {
+    /// The same error in an input that began `by` bytes earlier.
+    #[must_use]
+    pub(crate) fn shifted(mut self, by: usize) -> Self {
+        match &mut self {
+            Self::Truncated { at, .. }
+            | Self::Varint { at, .. }
+            | Self::NegativeLength { at, .. }
+            | Self::StringTooLong { at, .. }
+            | Self::Value { at, .. }
+            | Self::NotUtf8 { at, .. } => *at += by,
+            Self::TooManyEntries | Self::Trailing { .. } => {}
+        }
+        self
+    }
+}
+
+/// How many more entries (topics, partitions, record errors …) a decoder may
+/// keep. Each takes at most 160 bytes in memory, so that a message decodes into
+/// at most 80 MiB besides its own bytes, whatever it claims.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries(usize);
+
+impl Entries {
+    /// The most entries of one message.
+    pub const MAX: usize = 1 << 19;
+
+    /// Takes room for `count` more, and gives `count` back.
+    pub fn take(&mut self, count: usize) -> Result<usize, ReadError> {
+        match self.0.checked_sub(count) {
+            Some(left) => {
+                self.0 = left;
+                Ok(count)
+            }
+            None => Err(ReadError::TooManyEntries),
+        }
+    }
+}
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self(Self::MAX)
+    }
 }
 
 /// A position in a slice of untrusted bytes. Integers are big-endian.
@@ -230,10 +303,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A string's length, at most the protocol's 32 767 however it is written.
+    pub(crate) fn str_length(&mut self, compact: bool) -> Result<Option<usize>, ReadError> {
+        match self.length(compact, true)? {
+            Some(length) if length > i16::MAX as usize => Err(ReadError::StringTooLong {
+                at: self.position(),
+                length,
+            }),
+            length => Ok(length),
+        }
+    }
+
     /// A string, which may be null. `compact` as the message's version is
     /// flexible.
     pub fn nullable_str(&mut self, compact: bool) -> Result<Option<&'a str>, ReadError> {
-        let Some(length) = self.length(compact, true)? else {
+        let Some(length) = self.str_length(compact)? else {
             return Ok(None);
         };
         let bytes = self.take(length)?;
@@ -261,17 +345,23 @@ impl<'a> Reader<'a> {
     }
 
     /// How many elements an array claims, which may be null; never more than
-    /// there are bytes left, as no element takes less than one.
-    pub fn nullable_count(&mut self, compact: bool) -> Result<Option<usize>, ReadError> {
+    /// the bytes left hold where each takes `each` or more.
+    pub fn nullable_count(
+        &mut self,
+        compact: bool,
+        each: usize,
+    ) -> Result<Option<usize>, ReadError> {
         match self.length(compact, false)? {
-            Some(count) if count > self.rest.len() => Err(self.truncated(count)),
+            Some(count) if count.saturating_mul(each) > self.rest.len() => {
+                Err(self.truncated(count.saturating_mul(each)))
+            }
             count => Ok(count),
         }
     }
 
-    /// How many elements an array claims.
-    pub fn count(&mut self, compact: bool) -> Result<usize, ReadError> {
-        let count = self.nullable_count(compact)?;
+    /// How many elements an array claims; null is an error.
+    pub fn count(&mut self, compact: bool, each: usize) -> Result<usize, ReadError> {
+        let count = self.nullable_count(compact, each)?;
         count.ok_or_else(|| self.negative(-1))
     }
 
@@ -293,6 +383,22 @@ impl<'a> Reader<'a> {
     /// Reads past tagged fields.
     pub fn skip_tagged_fields(&mut self) -> Result<(), ReadError> {
         self.tagged_fields(|_, _| Ok(()))
+    }
+
+    /// Reads past what ends a structure: tagged fields, in flexible versions.
+    pub fn end(&mut self, flexible: bool) -> Result<(), ReadError> {
+        match flexible {
+            true => self.skip_tagged_fields(),
+            false => Ok(()),
+        }
+    }
+
+    /// Checks that nothing is left.
+    pub fn finish(&self) -> Result<(), ReadError> {
+        match self.rest.len() {
+            0 => Ok(()),
+            left => Err(ReadError::Trailing { left }),
+        }
     }
 
     #[cold]

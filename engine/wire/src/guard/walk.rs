@@ -77,23 +77,31 @@ impl<'a> Walk<'a> {
                 self.reader.take(*len)?;
                 Ok(())
             }
-            Kind::Str | Kind::Bytes => match self
-                .reader
-                .length(self.flexible, matches!(kind, Kind::Str))?
-            {
-                Some(len) => {
-                    self.reader.take(len)?;
-                    Ok(())
-                }
-                None if nullable => Ok(()),
-                None => Err(Fault::Null),
-            },
+            Kind::Str => {
+                let length = self.reader.str_length(self.flexible)?;
+                self.contents(length, nullable)
+            }
+            Kind::Bytes => {
+                let length = self.reader.length(self.flexible, false)?;
+                self.contents(length, nullable)
+            }
             Kind::Array(element) => match self.reader.length(self.flexible, false)? {
                 Some(count) => self.elements(element, count),
                 None if nullable => Ok(()),
                 None => Err(Fault::Null),
             },
             Kind::Struct(inner) => self.structure(inner),
+        }
+    }
+
+    fn contents(&mut self, length: Option<usize>, nullable: bool) -> Result<(), Fault> {
+        match length {
+            Some(length) => {
+                self.reader.take(length)?;
+                Ok(())
+            }
+            None if nullable => Ok(()),
+            None => Err(Fault::Null),
         }
     }
 
