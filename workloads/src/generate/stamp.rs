@@ -8,7 +8,7 @@
 //!      3      1  reserved    0
 //!      4      4  run         tells this run's records from those of others
 //!      8      4  producer    number of the producer within the run
-//!     12      8  sequence    counted by the producer, from 0
+//!     12      8  sequence    counted by the producer for each partition, from 0
 //!     20      8  intended    nanoseconds since the Unix epoch at which the
 //!                            record was due to be sent
 //!     28      4  checksum    CRC-32C of bytes 0 to 27, the key's length as
@@ -48,7 +48,7 @@ pub struct Stamp {
     pub run: u32,
     /// The producer's number within the run.
     pub producer: u32,
-    /// The record's number, counted by the producer.
+    /// The record's number, counted by the producer for each partition.
     pub sequence: u64,
     /// When the record was due, in nanoseconds since the Unix epoch.
     pub intended_ns: u64,

@@ -181,6 +181,7 @@ const DRIVER: Field = Field {
     doc: " The client that carries the load: native is lean, librdkafka is what people run.",
     kafka: "",
     default: || "native".into(),
+    range: || None,
     schema: |generator| generator.subschema_for::<DriverKind>(),
 };
 

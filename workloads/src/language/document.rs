@@ -32,10 +32,13 @@ pub(super) enum Written {
 pub(super) fn leaves(text: &str, file: &str) -> Result<Vec<Leaf>, Vec<Problem>> {
     let document = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
+        let number = line_of(text, at);
+        let line = text.lines().nth(number - 1).unwrap_or_default().trim();
+        let reason = error.message().trim().replace('\n', "; ");
         vec![Problem {
-            origin: Origin::Line(file.to_owned(), line_of(text, at)),
+            origin: Origin::Line(file.to_owned(), number),
             path: String::new(),
-            message: format!("not TOML: {}", error.message().trim().replace('\n', "; ")),
+            message: format!("`{line}` is not TOML: {reason}"),
         }]
     })?;
     let mut walk = Walk {

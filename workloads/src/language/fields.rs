@@ -37,6 +37,8 @@ pub struct Field {
     pub kafka: &'static str,
     /// Its default, as JSON; null when it is unset.
     pub default: fn() -> Value,
+    /// The smallest and the largest value, where there is a range.
+    pub range: fn() -> Option<(String, String)>,
     /// The JSON Schema of one value.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -178,6 +180,12 @@ impl Configs {
 
 /// Declares a section of the language; see the module's documentation.
 macro_rules! settings {
+    (@range) => {
+        None
+    };
+    (@range $range:expr) => {
+        Some(($range.start().to_string(), $range.end().to_string()))
+    };
     (
         $(#[$meta:meta])*
         pub struct $name:ident in $section:literal {
@@ -218,6 +226,7 @@ macro_rules! settings {
                         let default: $type = $default;
                         serde_json::to_value(default).unwrap_or_default()
                     },
+                    range: || $crate::language::fields::settings!(@range $($range)?),
                     schema: |generator| generator.subschema_for::<$type>(),
                 },)+
             ];

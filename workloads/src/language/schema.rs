@@ -61,6 +61,9 @@ fn describe(field: &Field, generator: &mut SchemaGenerator, swept: bool) -> Valu
     if !field.kafka.is_empty() {
         doc = format!("{doc}\nKafka: {}.", field.kafka);
     }
+    if let Some((from, to)) = (field.range)() {
+        doc = format!("{doc}\nFrom {from} to {to}.");
+    }
     if let Value::Object(members) = &mut described {
         members.insert("description".to_owned(), doc.into());
         let default = (field.default)();

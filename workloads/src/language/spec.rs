@@ -12,6 +12,7 @@ use super::{
 use crate::shipped;
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -28,6 +29,8 @@ pub struct Spec {
     pub base: CellSpec,
     axes: Vec<Axis>,
     file: String,
+    /// Where each setting was written.
+    origins: BTreeMap<String, Origin>,
 }
 
 /// A setting with several values.
@@ -114,6 +117,7 @@ impl Spec {
             base: CellSpec::default(),
             axes: Vec::new(),
             file: file.to_owned(),
+            origins: BTreeMap::new(),
         };
         for leaf in leaves {
             let base = match leaf.origin {
@@ -128,11 +132,8 @@ impl Spec {
         }
         problems.extend(spec.bad_name());
         if problems.is_empty() && spec.axes.is_empty() {
-            problems.extend(contradictions(&spec.base).into_iter().map(|c| Problem {
-                origin: Origin::Whole(file.to_owned()),
-                path: c.path.to_owned(),
-                message: c.message,
-            }));
+            let found = contradictions(&spec.base).into_iter();
+            problems.extend(found.map(|found| spec.problem(found.path, found.message)));
         }
         match problems.is_empty() {
             true => Ok(spec),
@@ -145,12 +146,18 @@ impl Spec {
         &self.axes
     }
 
-    /// The name of the file, for errors.
-    pub(crate) fn file(&self) -> &str {
-        &self.file
+    /// A problem with the setting `path`, where it was written.
+    pub(crate) fn problem(&self, path: &str, message: String) -> Problem {
+        let whole = || Origin::Whole(self.file.clone());
+        Problem {
+            origin: self.origins.get(path).cloned().unwrap_or_else(whole),
+            path: path.to_owned(),
+            message,
+        }
     }
 
     fn read_leaf(&mut self, leaf: Leaf, base: &Path) -> Vec<Problem> {
+        self.origins.insert(leaf.path.clone(), leaf.origin.clone());
         let problem = |message: String| Problem {
             origin: leaf.origin.clone(),
             path: leaf.path.clone(),
@@ -218,10 +225,12 @@ impl Spec {
         let name = &self.run.name;
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let good = (1..=100).contains(&name.len()) && name.chars().all(fits);
-        (!good || name.starts_with('.')).then(|| Problem {
-            origin: Origin::Whole(self.file.clone()),
-            path: "name".to_owned(),
-            message: format!("`{name}` is not 1 to 100 letters, digits, `-`, `_` and `.`"),
+        (!good || name.starts_with('.')).then(|| {
+            let message = format!("`{name}` is not 1 to 100 letters, digits, `-`, `_` and `.`");
+            self.problem("name", message)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,7 @@ use super::{Cell, PLAN_VERSION, Plan, PlanAxis, Run, fraction, identity};
 use crate::{
     generate::{Sample, Trace},
     language::{
-        ArrivalSpec, CellSpec, Contradiction, Origin, PayloadSpec, Problem, Source, Spec,
-        SpecError, contradictions,
+        ArrivalSpec, CellSpec, Contradiction, PayloadSpec, Source, Spec, SpecError, contradictions,
     },
     units::Span,
 };
@@ -27,13 +26,8 @@ impl Spec {
     /// Expands the workload: chooses the cells, checks each, reads the files
     /// they need, and puts the runs in their order.
     pub fn plan(&self) -> Result<Plan, SpecError> {
-        let refuse = |path: &str, message: String| {
-            SpecError::Refused(vec![Problem {
-                origin: Origin::Whole(self.file().to_owned()),
-                path: path.to_owned(),
-                message,
-            }])
-        };
+        let refuse =
+            |path: &str, message: String| SpecError::Refused(vec![self.problem(path, message)]);
         let mut rng = ChaCha8Rng::seed_from_u64(self.run.seed);
         let specs = self
             .cells(&mut rng)
@@ -118,7 +112,10 @@ impl Spec {
         let params = cell.params();
         let values = self.axes().iter().filter_map(|axis| {
             let value = params.get(axis.path())?;
-            Some(format!("{} = {value}", axis.path()))
+            Some(match value.as_str() {
+                Some(text) => format!("{} = {text}", axis.path()),
+                None => format!("{} = {value}", axis.path()),
+            })
         });
         let values: Vec<_> = values.collect();
         let cell = match values.is_empty() {

@@ -1,28 +1,32 @@
 //! Shares of a whole.
 
-use crate::text_form::{TextError, text_form};
+use crate::text_form::TextError;
 use std::{fmt, str::FromStr};
 
-/// A share from 0 to 1: `0.25` or `25%`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
-pub struct Share(f64);
+/// A share from 0 to 1: `0.25` or `25%`. A number in JSON. Kept in billionths,
+/// so that it survives being stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u32);
+
+const WHOLE: f64 = 1e9;
 
 impl Share {
-    /// A share of `of_one`; `None` outside of 0 to 1.
+    /// A share of `of_one`, to the nearest billionth; `None` outside of 0 to 1.
     pub fn new(of_one: f64) -> Option<Self> {
-        // Adding zero turns −0 into 0, which would show as `-0`.
-        (0.0..=1.0).contains(&of_one).then_some(Self(of_one + 0.0))
+        (0.0..=1.0)
+            .contains(&of_one)
+            .then(|| Self((of_one * WHOLE).round() as u32))
     }
 
     /// The share, from 0 to 1.
-    pub const fn get(self) -> f64 {
-        self.0
+    pub fn get(self) -> f64 {
+        f64::from(self.0) / WHOLE
     }
 }
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
+        write!(f, "{}", self.get())
     }
 }
 
@@ -41,4 +45,32 @@ impl FromStr for Share {
     }
 }
 
-text_form!(Share: "a share from 0 to 1", as ["string", "number"], such as ["0.25"]);
+impl serde::Serialize for Share {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.get())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Share {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let of_one = f64::deserialize(deserializer)?;
+        let refuse = || serde::de::Error::custom(format!("`{of_one}` is not a share from 0 to 1"));
+        Self::new(of_one).ok_or_else(refuse)
+    }
+}
+
+impl schemars::JsonSchema for Share {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "a share from 0 to 1, or a percentage",
+            "anyOf": [
+                { "type": "number", "minimum": 0, "maximum": 1 },
+                { "type": "string", "examples": ["25%"] },
+            ],
+        })
+    }
+}

@@ -1,0 +1,213 @@
+use super::*;
+use crate::language::{Codec, PayloadSpec, Source};
+
+/// Compares a text with the stored one.
+macro_rules! check_told {
+    ($text:expr) => {
+        insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!($text) })
+    };
+}
+
+fn read(text: &str, sets: &[&str]) -> Result<Spec, SpecError> {
+    let sets: Vec<_> = sets.iter().map(|&set| set.to_owned()).collect();
+    Spec::parse(text, "w.toml", Path::new("dir"), &sets)
+}
+
+fn refused(text: &str, sets: &[&str]) -> String {
+    read(text, sets).expect_err(text).to_string()
+}
+
+/// Each case, the workload and its overrides, with what is said to it.
+fn refusals(cases: &[(&str, &[&str])]) -> String {
+    let told = cases.iter().map(|(text, sets)| {
+        let shown = sets.iter().map(|set| format!(" --set {set}"));
+        let case = text.replace('\n', " | ") + &shown.collect::<String>();
+        let error = refused(text, sets);
+        format!("{}\n    {}\n", case.trim(), error.replace('\n', "\n    "))
+    });
+    told.collect()
+}
+
+#[test]
+fn a_workload_reads_into_typed_settings() {
+    let text = r#"
+        question = "which?"
+        driver = "librdkafka"
+        [topic]
+        partitions = 6
+        configs.segment.bytes = "1MiB"
+        configs."retention.ms" = "1h"
+        configs.cleanup.policy = "compact"
+        [producer]
+        compression = ["lz4", "zstd:9"]
+        linger = "0ms"
+        [load]
+        rate = "50K/s"
+        [broker]
+        num.io.threads = 4
+    "#;
+    let spec = read(text, &[]).expect("a good workload");
+    assert_eq!(
+        (spec.run.name.as_str(), spec.run.question.as_str()),
+        ("w", "which?")
+    );
+    assert_eq!(spec.base.topic.partitions, 6);
+    let configs: Vec<_> = spec.base.topic.configs.iter().collect();
+    let expected = [
+        ("cleanup.policy", "compact"),
+        ("retention.ms", "3600000"),
+        ("segment.bytes", "1048576"),
+    ];
+    assert_eq!(configs, expected);
+    assert_eq!(spec.base.broker.get("num.io.threads"), Some("4"));
+    assert_eq!(spec.base.load.rate, "50K/s".parse().expect("a rate"));
+    let [axis] = spec.axes() else {
+        panic!("one list: {:?}", spec.axes());
+    };
+    assert_eq!(axis.path(), "producer.compression");
+    assert_eq!(axis.values(), ["lz4", "zstd:9"]);
+    let mut cell = spec.base.clone();
+    axis.apply(1, &mut cell);
+    assert_eq!(cell.producer.compression.codec(), Codec::Zstd);
+    assert_eq!(cell.producer.compression.level(), Some(9));
+}
+
+#[test]
+fn set_overrides_the_file_and_its_lists_are_sweeps() {
+    let text = "topic.partitions = [1, 2]\nproducer.acks = 1";
+    let sets = [
+        "topic.partitions=12",
+        "producer.acks=[0, 1, all]",
+        "records.size=2KB",
+    ];
+    let spec = read(text, &sets).expect("good overrides");
+    assert_eq!(spec.base.topic.partitions, 12);
+    let axes: Vec<_> = spec
+        .axes()
+        .iter()
+        .map(|axis| (axis.path(), axis.values().len()))
+        .collect();
+    assert_eq!(axes, [("producer.acks", 3)]);
+    let PayloadSpec::Synthetic { size, .. } = spec.base.records.payload() else {
+        panic!("no sample was set");
+    };
+    assert_eq!(size.to_string(), "2KB");
+}
+
+#[test]
+fn relative_files_start_where_they_were_written() {
+    let check = |text: &str, sets: &[&str], expected: &str| {
+        let spec = read(text, sets).expect(text);
+        let expected = Source::File(expected.into());
+        assert_eq!(spec.base.records.sample, Some(expected), "{text} {sets:?}");
+    };
+    check("records.sample = 'a.jsonl'", &[], "dir/a.jsonl");
+    check("records.sample = '/a.jsonl'", &[], "/a.jsonl");
+    check("", &["records.sample=a.jsonl"], "a.jsonl");
+    let traced = read("load.arrivals = 'trace(t.txt)'", &[]).expect("a trace");
+    assert_eq!(traced.base.load.arrivals.to_string(), "trace(dir/t.txt)");
+}
+
+#[test]
+fn unknown_settings_are_refused_with_the_nearest() {
+    check_told!(refusals(&[
+        ("topic.partitons = 3", &[]),
+        ("[producer]\n\nack = 1", &[]),
+        ("[producr]\nacks = 1", &[]),
+        ("repeat = 3", &[]),
+        ("[producer]\npartitions = 3", &[]),
+        ("[producer]\nlinger.ms = 3", &[]),
+        (
+            "[producer]\n'max.in.flight.requests.per.connection' = 3",
+            &[]
+        ),
+        ("[producer]\ncompression_level = 3", &[]),
+        ("[load]\ncolour = 'blue'", &[]),
+        ("zzzzzzzz = 1", &[]),
+        ("[weather]\nwind = 1", &[]),
+        ("topic = 1", &[]),
+        ("topic.partitons = [3, 4]", &[]),
+        ("", &["topic.partition=3"]),
+        ("", &["partitions=3"]),
+        ("", &["load.rate"]),
+    ]));
+}
+
+#[test]
+fn values_out_of_range_are_refused_with_what_is_accepted() {
+    check_told!(refusals(&[
+        ("producer.acks = 2", &[]),
+        ("topic.partitions = 0", &[]),
+        ("topic.partitions = -1", &[]),
+        ("topic.partitions = 1.5", &[]),
+        ("producer.batch_bytes = '64K'", &[]),
+        ("producer.linger = 5", &[]),
+        ("producer.idempotence = 'yes'", &[]),
+        ("producer.compression = 'lz4:99'", &[]),
+        ("load.rate = 50000", &[]),
+        ("load.duration = '1ms'", &[]),
+        ("load.arrivals = 'random'", &[]),
+        ("records.keys = 'zipf(10)'", &[]),
+        ("records.compressibility = 2", &[]),
+        ("driver = 'java'", &[]),
+        ("fraction = '2/3'", &[]),
+        ("name = 'a/b'", &[]),
+        ("", &["producer.acks=[0, two, 3]"]),
+    ]));
+}
+
+#[test]
+fn lists_and_texts_that_mean_nothing_are_refused() {
+    check_told!(refusals(&[
+        ("producer.acks = []", &[]),
+        ("producer.acks = ['all', -1]", &[]),
+        ("producer.acks = [[1]]", &[]),
+        ("repeats = [1, 2]", &[]),
+        ("[[producer]]\nacks = 1", &[]),
+        ("load.duration = 2020-01-01", &[]),
+        ("topic.partitions = 1\ntopic.partitions = 2", &[]),
+        ("a = \nb = 1", &[]),
+    ]));
+}
+
+#[test]
+fn contradictions_are_refused() {
+    check_told!(refusals(&[
+        ("producer.acks = 1\nproducer.idempotence = true", &[]),
+        ("producer.in_flight = 6\nproducer.idempotence = true", &[]),
+        ("producer.acks = 1\ntransactions.records = 10", &[]),
+        (
+            "producer.idempotence = false\ntransactions.records = 10",
+            &[]
+        ),
+        ("transactions.records = 0", &[]),
+        ("transactions.abort_rate = '5%'", &[]),
+        ("topic.configs.min.insync.replicas = 2", &[]),
+        ("records.sample = 'a'\nrecords.size = 9", &[]),
+        ("records.sample = 'a'\nrecords.compressibility = 0", &[]),
+        ("records.split = 'lines'", &[]),
+        ("records.keys = 'field(id)'", &[]),
+        ("records.size = '2MiB'", &[]),
+        ("load.arrivals = 'poisson'", &[]),
+        ("load.arrivals = 'trace(t)'\nload.rate = '1/s'", &[]),
+    ]));
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let text = "topic.partitons = 3\nproducer.acks = 7\nload.rate = 'fast'";
+    check_told!(refusals(&[(text, &["driver=java"]),]));
+}
+
+#[test]
+fn a_workload_that_is_not_there_is_told_apart_from_one_that_cannot_be_read() {
+    let check = |name: &str| Spec::find(name, &[]).expect_err(name).to_string();
+    let names = ["quikstart", "workloads/quickstart.tml", "nothing-like-it"];
+    check_told!(names.map(check).join(
+        "
+"
+    ));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let error = check(&directory.path().display().to_string());
+    assert!(error.starts_with("cannot read "), "{error}");
+}
