@@ -10,6 +10,7 @@
 
 pub mod generate;
 pub mod language;
+pub mod orders;
 pub mod plan;
 pub mod shipped;
 mod text_form;

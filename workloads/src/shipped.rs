@@ -30,7 +30,10 @@ macro_rules! workloads {
 
 const WORKLOADS: &[Workload] = workloads!["quickstart"];
 
-const SAMPLES: &[Sample] = &[];
+const SAMPLES: &[Sample] = &[Sample {
+    name: "order-events",
+    bytes: include_bytes!("../samples/order-events.jsonl"),
+}];
 
 impl Workload {
     /// What it answers: the first line of the file's opening comment.

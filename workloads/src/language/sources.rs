@@ -147,6 +147,7 @@ mod tests {
             source.rebase(Path::new("here"));
             assert_eq!(source, expected);
         };
+        check("order-events", Source::Shipped("order-events"));
         check("events.jsonl", Source::File("here/events.jsonl".into()));
         check("/tmp/events", Source::File("/tmp/events".into()));
     }
