@@ -92,8 +92,8 @@ pub(super) static METADATA: ApiSpec = ApiSpec::new(
     "
     topics [
         topic_id uuid 10+
-        name str?
-    ]?
+        name str?10+
+    ]?1+
     allow_auto_topic_creation bool 4+
     include_cluster_authorized_operations bool 8-10
     include_topic_authorized_operations bool 8+

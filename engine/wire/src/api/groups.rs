@@ -44,7 +44,7 @@ pub(super) static OFFSET_FETCH: ApiSpec = ApiSpec::new(
     topics [
         name str
         partition_indexes [i32]
-    ]? 1-7
+    ]?2+ 1-7
     require_stable bool 7+
 ",
 );

@@ -17,9 +17,11 @@
 //! The walk takes time linear in the body and recurses no deeper than the
 //! shape, which is finite. It is for requests only.
 
+mod sample;
 mod shape;
 mod walk;
 
+pub use sample::sample;
 pub use shape::Shape;
 
 use crate::api::ApiSpec;

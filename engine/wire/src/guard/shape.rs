@@ -7,15 +7,13 @@
 //! instance_id str? 3+          nullable, from version 3 on
 //! retention_ms i64 2-4         in versions 2 to 4
 //! partitions [i32]             an array of scalars
-//! topics [ name str ]?         an array of structures, nullable
+//! topics [ name str ]?1+       an array of structures, nullable from version 1 on
 //! cursor { name str }?         a structure behind a presence byte
 //! #1 state { id i32 } 15+      a tagged field, in flexible versions
 //! ```
 //!
 //! Scalars are `bool i8 i16 u16 i32 u32 i64 f64 uuid str bytes`. Whether lengths
 //! are compact is no matter of the shape: a version is flexible or it is not.
-//! A field that is nullable in some versions only is marked nullable; the codec
-//! library refuses it in the others.
 
 use std::str::SplitAsciiWhitespace;
 
@@ -37,8 +35,9 @@ pub(super) struct Struct {
 pub(super) struct Field {
     pub name: &'static str,
     pub kind: Kind,
-    pub nullable: bool,
     pub tag: Option<u32>,
+    /// The first version in which it may be null.
+    nullable_since: Option<i16>,
     since: i16,
     until: i16,
 }
@@ -64,6 +63,11 @@ impl Field {
     /// Whether the field is there in `version`.
     pub const fn is_in(&self, version: i16) -> bool {
         self.since <= version && version <= self.until
+    }
+
+    /// Whether the field may be null in `version`.
+    pub const fn is_nullable(&self, version: i16) -> bool {
+        matches!(self.nullable_since, Some(since) if version >= since)
     }
 }
 
@@ -135,8 +139,8 @@ impl Tokens {
         }
     }
 
-    /// The fields up to the closing bracket, and whether that has a `?`.
-    fn fields_until(&mut self, close: &str) -> (Struct, bool) {
+    /// The fields up to the closing bracket, and what follows that at once.
+    fn fields_until(&mut self, close: &str) -> (Struct, &'static str) {
         let mut fields = Struct {
             // Every struct of the library has a map of unknown tagged fields.
             decoded_len: VECTOR_LEN,
@@ -144,13 +148,13 @@ impl Tokens {
         };
         while let Some(token) = self.take() {
             if let Some(mark) = token.strip_prefix(close).filter(|_| !close.is_empty()) {
-                return (fields, mark == "?");
+                return (fields, mark);
             }
             let field = self.field(token);
             fields.push(field);
         }
         assert!(close.is_empty(), "shape: ends where `{close}` is expected");
-        (fields, false)
+        (fields, "")
     }
 
     fn field(&mut self, first: &'static str) -> Field {
@@ -159,38 +163,43 @@ impl Tokens {
             Some(_) => self.expect("a tagged field's name"),
             None => first,
         };
-        let (kind, nullable) = self.kind();
+        let (kind, nullable_since) = self.kind();
         let (since, until) = self.versions();
         Field {
             name,
             kind,
-            nullable,
             tag,
+            nullable_since,
             since,
             until,
         }
     }
 
-    fn kind(&mut self) -> (Kind, bool) {
+    fn kind(&mut self) -> (Kind, Option<i16>) {
         let token = self.expect("a type");
-        let (bare, nullable) = match token.strip_suffix('?') {
-            Some(bare) => (bare, true),
-            None => (token, false),
-        };
-        match bare {
+        let (kind, mark) = match token {
             "[" => {
-                let (element, nullable) = self.fields_until("]");
-                (Kind::Array(Box::new(Kind::Struct(element))), nullable)
+                let (element, mark) = self.fields_until("]");
+                (Kind::Array(Box::new(Kind::Struct(element))), mark)
             }
             "{" => {
-                let (inner, nullable) = self.fields_until("}");
-                (Kind::Struct(inner), nullable)
+                let (inner, mark) = self.fields_until("}");
+                (Kind::Struct(inner), mark)
             }
-            _ => match bare.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-                Some(element) => (Kind::Array(Box::new(Kind::scalar(element))), nullable),
-                None => (Kind::scalar(bare), nullable),
-            },
-        }
+            _ => {
+                let (bare, mark) = token.split_at(token.find('?').unwrap_or(token.len()));
+                match bare.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+                    Some(element) => (Kind::Array(Box::new(Kind::scalar(element))), mark),
+                    None => (Kind::scalar(bare), mark),
+                }
+            }
+        };
+        let since = mark.strip_prefix('?');
+        let nullable_since = since.map(|since| match since.strip_suffix('+') {
+            Some(since) => parse(since),
+            None => 0,
+        });
+        (kind, nullable_since)
     }
 
     fn versions(&mut self) -> (i16, i16) {
@@ -223,7 +232,7 @@ mod tests {
     #[test]
     fn a_shape_reads_as_it_is_documented() {
         let shape = Shape::parse(
-            "a str? 3+  b [ c i32 1-2 #7 d [i64] ]?  e { f bool }  #1 g { h uuid } 15+",
+            "a str? 3+  b [ c i32 1-2 #7 d [i64] ]?2+ 1+  e { f bool }  #1 g { h uuid } 15+",
         );
         let names = |fields: &[Field]| fields.iter().map(|field| field.name).collect::<Vec<_>>();
         assert_eq!(names(&shape.root.fields), ["a", "b", "e"]);
@@ -231,7 +240,7 @@ mod tests {
         let [a, b, e] = &shape.root.fields[..] else {
             panic!("three fields");
         };
-        assert!(a.nullable && b.nullable && !e.nullable);
+        assert!(a.is_nullable(3) && !b.is_nullable(1) && b.is_nullable(2) && !e.is_nullable(9));
         assert!(!a.is_in(2) && a.is_in(3) && a.is_in(99));
         let Kind::Array(element) = &b.kind else {
             panic!("an array");

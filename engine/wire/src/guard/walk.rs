@@ -38,7 +38,10 @@ impl<'a> Walk<'a> {
         let end = self.structure(&shape.root);
         let end = end.and_then(|()| match self.reader.remaining() {
             0 => Ok(()),
-            left => Err(Fault::Trailing { left }),
+            left => {
+                self.field = "body";
+                Err(Fault::Trailing { left })
+            }
         });
         end.map_err(|fault| (self.field, fault))
     }
@@ -57,9 +60,10 @@ impl<'a> Walk<'a> {
 
     fn field(&mut self, field: &Field) -> Result<(), Fault> {
         self.field = field.name;
+        let nullable = field.is_nullable(self.version);
         match &field.kind {
-            Kind::Struct(inner) if field.nullable => self.optional(inner),
-            kind => self.value(kind, field.nullable),
+            Kind::Struct(inner) if nullable => self.optional(inner),
+            kind => self.value(kind, nullable),
         }
     }
 
@@ -127,6 +131,7 @@ impl<'a> Walk<'a> {
     }
 
     fn tagged_fields(&mut self, known: &[Field]) -> Result<(), Fault> {
+        self.field = "tagged fields";
         let count = self.reader.unsigned_varint()?;
         let mut unknown = false;
         for _ in 0..count {
