@@ -1,1 +1,31 @@
 //! Charts and reports, drawn from results alone.
+//!
+//! [`charts`] writes SVG and PNG files, [`report`] one self-contained HTML
+//! page, [`markdown`] and [`csv`] the same numbers for a pull request and a
+//! spreadsheet. All of them take [`plimsoll_results::RunResult`]s and nothing
+//! else: no clock, no network, no system font, no file beside those written.
+
+mod answer;
+mod charts;
+mod compare;
+mod csv;
+mod effects;
+mod error;
+mod markdown;
+mod page;
+mod paint;
+mod palette;
+mod report;
+mod rules;
+mod scale;
+mod scene;
+mod summary;
+mod sweep;
+mod table;
+mod units;
+
+pub use charts::{Chart, ChartFile, charts, draw};
+pub use csv::csv;
+pub use error::PlotError;
+pub use markdown::markdown;
+pub use report::{PAGE_LIMIT, report};

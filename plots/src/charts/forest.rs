@@ -1,0 +1,88 @@
+//! Two runs side by side: the ratio of each setting with its interval.
+
+use super::bars::MAX_ROWS;
+use crate::page::{LABEL, Words, page, shorten, ticks, x_labels};
+use crate::paint::text_width;
+use crate::palette::Role;
+use crate::scale::Scale;
+use crate::scene::{Align, At, Frame, Paint, Scene, Text};
+use crate::units::{digits, signed_percent};
+use plimsoll_results::stats::Shift;
+
+const ROW: f64 = 24.0;
+const LONGEST_LABEL: f64 = 280.0;
+
+/// One setting's ratio.
+pub(crate) struct Row {
+    pub label: String,
+    pub ratio: Shift,
+}
+
+/// A finished description of the chart.
+pub(crate) struct Forest {
+    pub words: Words,
+    pub across_label: String,
+    pub rows: Vec<Row>,
+}
+
+impl Forest {
+    /// Draws it; `None` without rows.
+    pub(crate) fn scene(&self) -> Option<Scene> {
+        let rows: Vec<&Row> = self.rows.iter().take(MAX_ROWS).collect();
+        let ends = rows.iter().flat_map(|row| {
+            let interval = row.ratio.interval.map(|i| [i.low, i.high]);
+            interval.into_iter().flatten().chain([row.ratio.estimate])
+        });
+        let ends: Vec<f64> = ends.filter(|v| v.is_finite() && *v > 0.0).collect();
+        if ends.is_empty() {
+            return None;
+        }
+        let (mut scene, body) = page(&self.words, 164.0 + rows.len() as f64 * ROW);
+        let label_room = rows
+            .iter()
+            .map(|r| text_width(&r.label, LABEL, false))
+            .fold(0.0, f64::max)
+            .min(LONGEST_LABEL);
+        let frame = Frame {
+            left: body.left + label_room + 14.0,
+            top: body.top,
+            right: body.right - 90.0,
+            bottom: body.top + rows.len() as f64 * ROW + 4.0,
+        };
+        let low = ends.iter().copied().fold(0.95, f64::min);
+        let high = ends.iter().copied().fold(1.05, f64::max);
+        let scale = Scale::log(low, high, frame.left + 8.0, frame.right - 8.0);
+        let marks = ticks(&scale, |v| format!("{}×", digits(v)));
+        x_labels(&mut scene, frame, &scale, &marks, true);
+        let one = scale.at(1.0);
+        scene.line(At(one, frame.top), At(one, frame.bottom), 1.5, Role::Axis);
+        for (i, row) in rows.iter().enumerate() {
+            row.draw(&mut scene, frame, &scale, i);
+        }
+        let at = At(frame.middle().0, frame.bottom + 34.0);
+        let label = Text::new(at, LABEL, self.across_label.clone()).align(Align::Middle);
+        scene.text(label.paint(Role::Muted));
+        Some(scene)
+    }
+}
+
+impl Row {
+    fn draw(&self, scene: &mut Scene, frame: Frame, scale: &Scale, row: usize) {
+        let y = frame.top + (row as f64 + 0.5) * ROW + 2.0;
+        let label = shorten(&self.label, LABEL, LONGEST_LABEL);
+        scene.text(Text::new(At(frame.left - 10.0, y), LABEL, label).align(Align::End));
+        let decided = self.ratio.excludes(1.0);
+        let paint = Paint::from(if decided {
+            Role::Series(0)
+        } else {
+            Role::Series(6)
+        });
+        if let Some(interval) = self.ratio.interval {
+            let (low, high) = (scale.at(interval.low), scale.at(interval.high));
+            scene.whisker_across(y, low, high, paint);
+        }
+        scene.dot(At(scale.at(self.ratio.estimate), y), 5.0, paint);
+        let text = signed_percent(self.ratio.estimate - 1.0);
+        scene.text(Text::new(At(frame.right + 10.0, y), LABEL, text));
+    }
+}

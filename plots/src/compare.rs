@@ -1,0 +1,203 @@
+//! Several runs side by side: the first is the baseline, each other run is
+//! compared with it setting by setting.
+//!
+//! The repeats of two runs are not paired, so ratios carry rank-sum intervals;
+//! with a single run on either side there is a ratio and no interval, and the
+//! text says that it decides nothing.
+
+use crate::charts::forest::{Forest, Row};
+use crate::charts::{Chart, Context};
+use crate::effects::ratio_text;
+use crate::page::Words;
+use crate::sweep::Sweep;
+use crate::{PlotError, units};
+use plimsoll_results::stats::{Shift, unpaired_ratio};
+use plimsoll_results::{Group, LatencyKind, Metric, RunResult};
+
+/// A metric that runs are compared by.
+struct Compared {
+    name: &'static str,
+    chart: &'static str,
+    metric: Metric,
+    text: fn(f64) -> String,
+}
+
+const COMPARED: [Compared; 3] = [
+    Compared {
+        name: "records/s",
+        chart: "compare-throughput",
+        metric: Metric::RecordsPerSecond,
+        text: units::si,
+    },
+    Compared {
+        name: "p99 response",
+        chart: "compare-latency",
+        metric: Metric::P99(LatencyKind::Response),
+        text: units::micros,
+    },
+    Compared {
+        name: "broker CPU s/GB",
+        chart: "compare-broker-cpu",
+        metric: Metric::BrokerCpuPerGb,
+        text: units::digits,
+    },
+];
+
+/// One setting and metric in both runs.
+pub(crate) struct Line {
+    pub setting: String,
+    pub metric: &'static str,
+    pub baseline: String,
+    pub candidate: String,
+    pub change: String,
+    /// Whether the interval excludes "no change".
+    pub decided: bool,
+}
+
+impl Comparison {
+    /// Keeps the first `most` lines; returns how many there were when some had
+    /// to go.
+    pub(crate) fn shorten(&mut self, most: usize) -> Option<usize> {
+        let all = self.lines.len();
+        self.lines.truncate(most);
+        (all > most).then_some(all)
+    }
+}
+
+/// Two runs compared.
+pub(crate) struct Comparison {
+    pub baseline: String,
+    pub candidate: String,
+    /// What makes the comparison doubtful.
+    pub cautions: Vec<String>,
+    pub lines: Vec<Line>,
+    pub charts: Vec<Chart>,
+}
+
+/// Compares every later run with the first.
+pub(crate) fn compare(runs: &[RunResult]) -> Result<Vec<Comparison>, PlotError> {
+    let Some((baseline, candidates)) = runs.split_first() else {
+        return Ok(Vec::new());
+    };
+    candidates
+        .iter()
+        .enumerate()
+        .map(|(i, candidate)| pair(baseline, candidate, i))
+        .collect()
+}
+
+/// A letter for the run's place, then what it ran on.
+pub(crate) fn run_label(run: &RunResult, position: usize) -> String {
+    let letter = char::from(b'A' + u8::try_from(position.min(25)).unwrap_or(25));
+    format!("{letter}: {} on {}", run.name, run.target.label())
+}
+
+fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, PlotError> {
+    let (left, right) = (Sweep::of(a), Sweep::of(b));
+    let matched: Vec<(String, &Group<'_>, &Group<'_>)> = left
+        .groups
+        .iter()
+        .filter_map(|group| {
+            let other = right.groups.iter().find(|g| g.params == group.params)?;
+            Some((left.label(group), group, other))
+        })
+        .collect();
+    let mut lines = Vec::new();
+    let mut charts = Vec::new();
+    for compared in &COMPARED {
+        let mut rows = Vec::new();
+        for (setting, one, other) in &matched {
+            let (x, y) = (one.values(compared.metric), other.values(compared.metric));
+            let Some(ratio) = unpaired_ratio(&x, &y) else {
+                continue;
+            };
+            lines.push(line(compared, setting, one, other, &ratio));
+            rows.push(Row {
+                label: setting.clone(),
+                ratio,
+            });
+        }
+        rows.sort_by(|x, y| y.ratio.estimate.total_cmp(&x.ratio.estimate));
+        let forest = Forest {
+            words: words(compared, a, b, position, rows.len()),
+            across_label: format!("ratio of {}, logarithmic", compared.name),
+            rows,
+        };
+        if let Some(scene) = forest.scene() {
+            let letter = char::from(b'b' + u8::try_from(position.min(24)).unwrap_or(24));
+            charts.push(Chart::of(&format!("{}-{letter}", compared.chart), scene)?);
+        }
+    }
+    Ok(Comparison {
+        baseline: run_label(a, 0),
+        candidate: run_label(b, position + 1),
+        cautions: cautions(a, b, matched.len(), left.groups.len()),
+        lines,
+        charts,
+    })
+}
+
+fn line(
+    compared: &Compared,
+    setting: &str,
+    one: &Group<'_>,
+    other: &Group<'_>,
+    ratio: &Shift,
+) -> Line {
+    let median = |group: &Group<'_>| {
+        let spread = group.spread(compared.metric);
+        spread.map_or_else(String::new, |s| (compared.text)(s.median))
+    };
+    let change = match ratio.interval {
+        Some(_) => ratio_text(ratio),
+        None => "undecided: a single run on one side".to_string(),
+    };
+    Line {
+        setting: setting.to_string(),
+        metric: compared.name,
+        baseline: median(one),
+        candidate: median(other),
+        change,
+        decided: ratio.excludes(1.0),
+    }
+}
+
+fn words(compared: &Compared, a: &RunResult, b: &RunResult, position: usize, n: usize) -> Words {
+    let context = Context::of(a);
+    let title = compared.name;
+    Words {
+        title: format!(
+            "{title}: {} ÷ A",
+            char::from(b'B' + u8::try_from(position.min(24)).unwrap_or(24))
+        ),
+        subtitle: format!(
+            "{} against {}, {n} settings. Lines are intervals at the confidence the repeats give; \
+             grey where no difference is shown.",
+            run_label(b, position + 1),
+            run_label(a, 0)
+        ),
+        footer: context.words("", &[]).footer,
+    }
+}
+
+fn cautions(a: &RunResult, b: &RunResult, matched: usize, all: usize) -> Vec<String> {
+    let mut cautions = Vec::new();
+    let known = !a.fingerprint.hash.is_empty() && !b.fingerprint.hash.is_empty();
+    if known && a.fingerprint.hash != b.fingerprint.hash {
+        cautions.push("The runs come from different machines.".to_string());
+    }
+    if a.plan_hash != b.plan_hash {
+        cautions.push(format!(
+            "The runs followed different plans; {matched} of {all} settings are in both."
+        ));
+    }
+    if matched == 0 {
+        cautions.push("No setting is in both runs, so nothing can be compared.".to_string());
+    }
+    cautions.push(
+        "The runs were not interleaved: a machine that drifted between them shows as a \
+         difference. `plimsoll gate` pairs and interleaves."
+            .to_string(),
+    );
+    cautions
+}
