@@ -1,0 +1,241 @@
+//! Whether a measurement may be used, and why not.
+//!
+//! A run judges itself before anyone else does: numbers that are the client's
+//! rather than the broker's, or of less load than was asked for, or of data
+//! that went missing, are marked as invalid with the reason.
+
+use crate::observe::{Observed, Side};
+use crate::verify::Counts;
+use std::time::Duration;
+
+/// Schedule lag p99 may take this share of the latency objective.
+const LAG_SHARE_MAX: f64 = 0.01;
+/// Least share of the offered load that must have been carried.
+const ACHIEVED_MIN: f64 = 0.995;
+/// A thread this busy is saturated.
+const SATURATED: f64 = 0.95;
+/// Most errors, as a share of the records sent.
+const ERRORS_MAX: f64 = 0.01;
+/// Most time given to other machines, as a share of the window of one core.
+const STEAL_MAX: f64 = 0.05;
+
+/// What a cell is judged by.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The measured time.
+    pub window: Duration,
+    /// Records a second that were asked for, when a rate was.
+    pub target: Option<f64>,
+    /// Records a second that were acknowledged.
+    pub achieved: f64,
+    /// The latency that the workload wants to hold.
+    pub objective: Option<Duration>,
+    /// The 99th percentile of the schedule lag.
+    pub lag_p99_us: Option<f64>,
+    /// What the processes used.
+    pub observed: &'a Observed,
+    /// What became of the records.
+    pub counts: &'a Counts,
+    /// Failed deliveries and attempts.
+    pub errors: u64,
+    /// Whether the broker drops repeats.
+    pub idempotent: bool,
+}
+
+/// Why the measurement is invalid; empty when it is valid.
+pub fn audit(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if evidence.achieved <= 0.0 {
+        reasons.push("nothing was acknowledged in the measured time".to_owned());
+    }
+    audit_load(evidence, &mut reasons);
+    audit_client(evidence, &mut reasons);
+    audit_records(evidence, &mut reasons);
+    reasons
+}
+
+fn audit_load(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
+    let achieved = evidence.achieved;
+    if let Some(target) = evidence
+        .target
+        .filter(|target| achieved < target * ACHIEVED_MIN)
+    {
+        let share = 100.0 * achieved / target;
+        reasons.push(format!(
+            "carried {achieved:.0} of {target:.0} records/s offered ({share:.1} %, at least \
+             {:.1} % expected)",
+            100.0 * ACHIEVED_MIN
+        ));
+    }
+    if let Some((objective, lag_us)) = evidence.objective.zip(evidence.lag_p99_us) {
+        let allowed_us = objective.as_secs_f64() * 1e6 * LAG_SHARE_MAX;
+        if lag_us > allowed_us {
+            reasons.push(format!(
+                "schedule lag p99 is {lag_us:.0} µs, more than 1 % of the objective \
+                 ({allowed_us:.0} µs)"
+            ));
+        }
+    }
+    let steal = evidence.observed.steal_seconds.unwrap_or(0.0);
+    let stolen = steal / evidence.window.as_secs_f64().max(1e-3);
+    if stolen > STEAL_MAX {
+        let percent = 100.0 * stolen;
+        reasons.push(format!("the hypervisor took {percent:.0} % of a core away"));
+    }
+}
+
+/// Whether a thread of this side had no time left.
+fn is_saturated(side: &Side) -> bool {
+    side.busiest_thread >= SATURATED
+}
+
+fn audit_client(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
+    if !is_saturated(&evidence.observed.client) {
+        return;
+    }
+    let percent = 100.0 * evidence.observed.client.busiest_thread;
+    match &evidence.observed.broker {
+        Some(broker) if is_saturated(broker) => {}
+        Some(broker) => reasons.push(format!(
+            "a client thread was saturated ({percent:.0} % of a core) and the broker was not \
+             ({:.0} %): this measures the client",
+            100.0 * broker.busiest_thread
+        )),
+        None => reasons.push(format!(
+            "a client thread was saturated ({percent:.0} % of a core) and the broker's load is \
+             unknown: this may measure the client"
+        )),
+    }
+}
+
+fn audit_records(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
+    let counts = evidence.counts;
+    let mut fault = |count: u64, what: &str| {
+        if count > 0 {
+            reasons.push(format!("{count} records {what}"));
+        }
+    };
+    fault(counts.lost, "were acknowledged and lost");
+    fault(counts.corrupt, "were corrupt when read");
+    fault(counts.reordered, "were read out of order");
+    if evidence.idempotent {
+        fault(
+            counts.duplicated,
+            "were read twice, from idempotent producers",
+        );
+    }
+    fault(counts.unread, "were not read before the drain ended");
+    let errors_max = counts.sent as f64 * ERRORS_MAX;
+    if evidence.errors as f64 > errors_max {
+        reasons.push(format!(
+            "{} deliveries failed of {}",
+            evidence.errors, counts.sent
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(busiest_thread: f64) -> Side {
+        Side {
+            busiest_thread,
+            ..Side::default()
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut Evidence<'_>, &mut Observed, &mut Counts), expected: &str) {
+        let mut observed = Observed {
+            broker: Some(side(0.5)),
+            ..Observed::default()
+        };
+        let mut counts = Counts {
+            sent: 1000,
+            acknowledged: 1000,
+            ..Counts::default()
+        };
+        let (observed_before, counts_before) = (observed.clone(), counts);
+        let mut evidence = Evidence {
+            window: Duration::from_secs(10),
+            target: Some(100.0),
+            achieved: 99.6,
+            objective: Some(Duration::from_millis(10)),
+            lag_p99_us: Some(99.0),
+            observed: &observed_before,
+            counts: &counts_before,
+            errors: 0,
+            idempotent: true,
+        };
+        change(&mut evidence, &mut observed, &mut counts);
+        let evidence = Evidence {
+            observed: &observed,
+            counts: &counts,
+            ..evidence
+        };
+        let reasons = audit(&evidence).join("; ");
+        assert!(reasons.starts_with(expected), "{reasons}");
+        assert_eq!(reasons.is_empty(), expected.is_empty(), "{reasons}");
+    }
+
+    #[test]
+    fn a_clean_measurement_is_valid() {
+        check(|_, _, _| {}, "");
+        check(|evidence, _, _| evidence.target = None, "");
+        check(|_, _, counts| counts.duplicated = 0, "");
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        check(
+            |e, _, _| e.achieved = 99.4,
+            "carried 99 of 100 records/s offered (99.4 %",
+        );
+        check(
+            |e, _, _| e.lag_p99_us = Some(101.0),
+            "schedule lag p99 is 101 µs",
+        );
+        check(
+            |e, _, _| {
+                e.achieved = 0.0;
+                e.target = None;
+            },
+            "nothing was acknowledged",
+        );
+        check(
+            |_, o, _| o.steal_seconds = Some(0.6),
+            "the hypervisor took 6 %",
+        );
+        check(|_, _, c| c.lost = 3, "3 records were acknowledged and lost");
+        check(|_, _, c| c.corrupt = 1, "1 records were corrupt");
+        check(
+            |_, _, c| c.reordered = 1,
+            "1 records were read out of order",
+        );
+        check(|_, _, c| c.duplicated = 1, "1 records were read twice");
+        check(|_, _, c| c.unread = 1, "1 records were not read");
+        check(|e, _, _| e.errors = 11, "11 deliveries failed of 1000");
+    }
+
+    #[test]
+    fn a_saturated_client_spoils_only_what_the_broker_did_not() {
+        check(
+            |_, o, _| o.client = side(0.99),
+            "a client thread was saturated (99 % of a core) and the broker was not (50 %)",
+        );
+        check(
+            |_, o, _| {
+                o.client = side(0.99);
+                o.broker = Some(side(0.97));
+            },
+            "",
+        );
+        check(
+            |_, o, _| {
+                o.client = side(0.99);
+                o.broker = None;
+            },
+            "a client thread was saturated (99 % of a core) and the broker's load is unknown",
+        );
+    }
+}

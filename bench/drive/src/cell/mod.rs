@@ -1,0 +1,11 @@
+//! Running one cell of a plan: a fresh topic, workers, measurement, verdict.
+
+mod outcome;
+mod run;
+mod settings;
+mod workers;
+
+pub use run::{Interrupt, Options, Phase, Progress, Target, reach, run_cell};
+
+/// What [`reach`] found at the other end.
+pub use crate::native::control::ClusterInfo;

@@ -1,0 +1,193 @@
+//! From what was measured to the cell's result.
+
+use crate::audit::{Evidence, audit};
+use crate::driver::{Consumed, Produced};
+use crate::observe::{Cores, Observed};
+use crate::record::Collected;
+use crate::verify::{Counts, Lanes, Ledger, Verifier};
+use plimsoll_results::{CellResult, Resources, Throughput, Verified};
+use plimsoll_wire::types::Offset;
+use plimsoll_workloads::{Cell, Run};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Cores in use during one second.
+#[derive(Clone, Copy, Debug)]
+pub struct CoresInSecond {
+    /// Which second of the window.
+    pub second: u32,
+    /// How many cores.
+    pub cores: Cores,
+}
+
+/// Everything that a cell brought to light.
+pub struct Measured {
+    /// When the window began, RFC 3339.
+    pub started_at: String,
+    /// The measured time.
+    pub window: Duration,
+    /// Records a second that were asked for.
+    pub target_rate: Option<f64>,
+    /// Producers and partitions.
+    pub lanes: Lanes,
+    /// The producers' reports.
+    pub produced: Vec<Produced>,
+    /// The consumers' reports, by group.
+    pub consumed: Vec<Vec<Consumed>>,
+    /// Where the partitions' logs end.
+    pub ends: Vec<Offset>,
+    /// Latencies and rates.
+    pub collected: Collected,
+    /// What the processes used.
+    pub observed: Observed,
+    /// The same by second.
+    pub cores: Vec<CoresInSecond>,
+    /// The histogram log's name.
+    pub histogram_file: Option<String>,
+}
+
+/// The result of a cell, judged.
+pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
+    let counts = verify(&mut measured);
+    let tally = measured.collected.tally;
+    let latency = measured.collected.histograms.summary();
+    // Where the schedule is irregular, what was handed off is what was due.
+    let due = latency.schedule_lag.as_ref().map(|lag| lag.count as f64);
+    measured.target_rate = measured
+        .target_rate
+        .or(due.map(|due| due / measured.window.as_secs_f64().max(1e-3)));
+    let throughput = throughput(&measured);
+    let invalid_reasons = audit(&Evidence {
+        window: measured.window,
+        target: measured.target_rate,
+        achieved: throughput.records_per_s,
+        objective: None,
+        lag_p99_us: latency.schedule_lag.as_ref().map(|lag| lag.p99_us),
+        observed: &measured.observed,
+        counts: &counts,
+        errors: tally.errors,
+        idempotent: cell.spec.producer.is_idempotent(),
+    });
+    let bytes = tally.acknowledged_bytes;
+    let observed = &measured.observed;
+    CellResult {
+        id: cell.id.to_string(),
+        params: cell.params.clone(),
+        repeat: run.repeat,
+        block: run.repeat,
+        started_at: measured.started_at.clone(),
+        throughput,
+        latency,
+        resources: Resources {
+            broker: observed
+                .broker
+                .as_ref()
+                .map(|side| side.usage.clone().per_bytes(bytes)),
+            client: Some(observed.client.usage.clone().per_bytes(bytes)),
+            steal_seconds: observed.steal_seconds,
+            ..Resources::default()
+        },
+        verified: Verified {
+            sent: counts.sent,
+            acknowledged: counts.acknowledged,
+            consumed: counts.consumed,
+            lost: counts.lost,
+            duplicated: counts.duplicated,
+            reordered: counts.reordered,
+            corrupt: counts.corrupt,
+            errors: tally.errors,
+            consumer_ran: !measured.consumed.is_empty(),
+            ..Verified::default()
+        },
+        valid: invalid_reasons.is_empty(),
+        invalid_reasons: with_trouble(invalid_reasons, &measured.produced),
+        timeline: timeline(&measured),
+        histogram_file: measured.histogram_file,
+    }
+}
+
+fn throughput(measured: &Measured) -> Throughput {
+    let seconds = measured.window.as_secs_f64();
+    let tally = &measured.collected.tally;
+    let consumed = Throughput::over_window(tally.consumed, tally.consumed_bytes, seconds);
+    let ran = !measured.consumed.is_empty();
+    let sum = |of: fn(&Produced) -> u64| measured.produced.iter().map(of).sum::<u64>() as f64;
+    let (batches, records) = (sum(|p| p.batches), sum(|p| p.records));
+    let (sent_bytes, plain_bytes) = (sum(|p| p.sent_bytes), sum(|p| p.plain_bytes));
+    Throughput {
+        target_records_per_s: measured.target_rate,
+        consumed_records_per_s: ran.then_some(consumed.records_per_s),
+        consumed_bytes_per_s: ran.then_some(consumed.bytes_per_s),
+        compression_ratio: (sent_bytes > 0.0).then(|| plain_bytes / sent_bytes),
+        records_per_batch: (batches > 0.0).then(|| records / batches),
+        ..Throughput::over_window(tally.acknowledged, tally.acknowledged_bytes, seconds)
+    }
+}
+
+/// Settles what was read with what was written: every group must have read
+/// everything. Without consumers the logs' ends must account for all that was
+/// acknowledged.
+fn verify(measured: &mut Measured) -> Counts {
+    let mut ledger = Ledger::new(measured.lanes);
+    for (producer, produced) in (0u32..).zip(&mut measured.produced) {
+        ledger.enter(producer, std::mem::take(&mut produced.written));
+    }
+    let mut counts = ledger.counts();
+    if measured.consumed.is_empty() {
+        let appended: u64 = measured
+            .ends
+            .iter()
+            .map(|end| end.get().unsigned_abs())
+            .sum();
+        counts.lost = counts.acknowledged.saturating_sub(appended);
+        return counts;
+    }
+    for group in std::mem::take(&mut measured.consumed) {
+        let mut whole = Verifier::new(measured.lanes);
+        let mut unfinished = BTreeSet::new();
+        for consumed in group {
+            unfinished.extend(consumed.unfinished);
+            let its: BTreeSet<u32> = consumed.partitions.into_iter().collect();
+            whole.absorb(consumed.verifier, |partition| its.contains(&partition));
+        }
+        let group = whole.settle(&ledger, |partition| !unfinished.contains(&partition));
+        counts += Counts {
+            sent: 0,
+            acknowledged: 0,
+            ..group
+        };
+        measured.consumed.push(Vec::new());
+    }
+    counts
+}
+
+/// An invalid result says what the client last complained of, too.
+fn with_trouble(mut reasons: Vec<String>, produced: &[Produced]) -> Vec<String> {
+    let trouble = produced
+        .iter()
+        .find_map(|produced| produced.trouble.as_ref());
+    if let Some(trouble) = trouble.filter(|_| !reasons.is_empty()) {
+        reasons.push(format!("the client last met: {trouble}"));
+    }
+    reasons
+}
+
+/// One entry for each second of the window.
+fn timeline(measured: &Measured) -> Vec<plimsoll_results::Second> {
+    let seconds = measured.window.as_secs_f64().ceil() as u32;
+    let in_window = |second: &&plimsoll_results::Second| second.second < seconds;
+    let mut timeline: Vec<_> = measured
+        .collected
+        .timeline
+        .iter()
+        .filter(in_window)
+        .cloned()
+        .collect();
+    for at in &measured.cores {
+        if let Some(second) = timeline.iter_mut().find(|entry| entry.second == at.second) {
+            second.broker_cpu_cores = at.cores.broker;
+            second.client_cpu_cores = Some(at.cores.client);
+        }
+    }
+    timeline
+}

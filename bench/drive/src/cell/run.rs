@@ -1,0 +1,408 @@
+//! One cell from a fresh topic to its result.
+//!
+//! Order matters: consumers are reading before the first record is sent; the
+//! window is fixed before any worker starts; the log's end is asked for only
+//! when producers are done, and consumers read up to it.
+
+use super::outcome::{self, Measured};
+use super::settings;
+use super::workers::{Crew, Running};
+use crate::clock::{Mono, sleep_until, wall_ms};
+use crate::driver::{Consumed, FinishLine, Marking, Produced, Route};
+use crate::error::DriveError;
+use crate::native::control::{ClusterInfo, Control, NewTopic};
+use crate::observe::{Observed, Watch};
+use crate::record::{Collector, Tally, Window};
+use plimsoll_results::{CellResult, HlogWriter};
+use plimsoll_wire::types::Offset;
+use plimsoll_workloads::generate::{Records, Schedule};
+use plimsoll_workloads::{Cell, Run};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// How often the coordinator looks round.
+const TICK_NANOS: u64 = 50_000_000;
+/// Time for the first workers to connect before the schedule begins.
+const START_NANOS: u64 = 250_000_000;
+/// Time for each further worker.
+const START_NANOS_EACH: u64 = 2_000_000;
+/// Least time that consumers get to read up to the end.
+const CATCH_UP_MIN: Duration = Duration::from_secs(2);
+/// How long an end offset must stand still to be final without acks.
+const UNACKED_STILL: Duration = Duration::from_millis(500);
+
+/// The cluster that carries the load.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// `HOST:PORT` of one or more brokers.
+    pub bootstrap: Vec<String>,
+    /// The brokers' processes, when they run on this machine and are known.
+    pub broker_pids: Vec<u32>,
+}
+
+/// How a cell is run.
+pub struct Options<'a> {
+    /// Where the histogram log goes; none is written without.
+    pub dir: Option<&'a Path>,
+    /// Told how the cell gets on, a few times a second.
+    pub progress: &'a mut dyn FnMut(&Progress),
+    /// Asked often: why the cell must end now, if it must.
+    pub interrupt: &'a dyn Fn() -> Option<Interrupt>,
+}
+
+/// Why a cell ends before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The user wants to stop.
+    Stopped,
+    /// The embedded broker is gone; how it went.
+    BrokerDied(String),
+}
+
+/// What a cell is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Load without measurement.
+    WarmUp,
+    /// The measured window.
+    Measure,
+    /// Waiting for what is on its way.
+    Drain,
+}
+
+/// How a cell gets on.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Time since the schedule began.
+    pub elapsed: Duration,
+    /// Time that the schedule takes.
+    pub of: Duration,
+    /// What was counted in the measured window so far.
+    pub tally: Tally,
+}
+
+/// Finds out whether a target can be reached, and what it is.
+///
+/// # Errors
+/// [`DriveError::Unreachable`] within ten seconds when no broker answers.
+pub fn reach(bootstrap: &[String]) -> Result<ClusterInfo, DriveError> {
+    Control::reach(bootstrap)?.info()
+}
+
+/// Runs one cell and judges it.
+pub fn run_cell(
+    target: &Target,
+    cell: &Cell,
+    run: &Run,
+    options: Options<'_>,
+) -> Result<CellResult, DriveError> {
+    settings::check(&cell.spec)?;
+    let input =
+        |error: plimsoll_workloads::generate::InputError| DriveError::Input(error.to_string());
+    let records = Records::prepare(&cell.spec.records, run.seed).map_err(input)?;
+    let mean_bytes = records.mean_bytes();
+    let schedule = Schedule::prepare(&cell.spec.load, mean_bytes, run.seed).map_err(input)?;
+    let mut control = Control::reach(&target.bootstrap)?;
+    let topic = NewTopic {
+        name: format!("plimsoll-{}-{}-{:x}", cell.id, run.repeat, wall_ms()),
+        partitions: cell.spec.topic.partitions,
+        replication_factor: i16::try_from(cell.spec.topic.replication_factor).unwrap_or(i16::MAX),
+        configs: own(cell.spec.topic.configs.iter()),
+    };
+    let leaders = control.create_topic(&topic)?;
+    let route = Route {
+        bootstrap: target.bootstrap.clone(),
+        topic: topic.name.clone(),
+        leaders,
+    };
+    let bench = Bench {
+        target,
+        cell,
+        run,
+        records,
+        schedule,
+        route: Arc::new(route),
+    };
+    let outcome = bench.measure(&mut control, options);
+    let deleted = Control::reach(&target.bootstrap).and_then(|mut c| c.delete_topic(&topic.name));
+    if let Err(error) = deleted {
+        tracing::debug!(topic = topic.name, %error, "the cell's topic stays behind");
+    }
+    outcome
+}
+
+struct Bench<'a> {
+    target: &'a Target,
+    cell: &'a Cell,
+    run: &'a Run,
+    records: Records,
+    schedule: Schedule,
+    route: Arc<Route>,
+}
+
+impl Bench<'_> {
+    fn measure(
+        &self,
+        control: &mut Control,
+        options: Options<'_>,
+    ) -> Result<CellResult, DriveError> {
+        let spec = &self.cell.spec;
+        let workers = u64::from(spec.producer.count)
+            + u64::from(spec.consumer.count) * u64::from(spec.consumer.groups);
+        let start = Mono::now().plus(START_NANOS + START_NANOS_EACH * workers);
+        let load = &spec.load;
+        let (warmup, duration) = (load.warmup.duration(), load.duration.duration());
+        let window = Window::new(start, warmup, duration, load.drain.duration());
+        let (histogram_file, collector) = self.collector(&window, options.dir)?;
+        let crew = Crew {
+            driver: settings::driver(spec),
+            spec,
+            route: Arc::clone(&self.route),
+            records: &self.records,
+            schedule: &self.schedule,
+            window,
+            marking: self.marking(),
+            depot: collector.depot(),
+            stop: Arc::new(AtomicBool::new(false)),
+            finish: Arc::default(),
+        };
+        let mut conductor = Conductor {
+            window,
+            stop: Arc::clone(&crew.stop),
+            finish: Arc::clone(&crew.finish),
+            watch: Watch::new(&self.target.broker_pids),
+            collector,
+            observed: None,
+            measuring: false,
+            cores: Vec::new(),
+            options,
+        };
+        let groups = (0..spec.consumer.groups).filter(|_| spec.consumer.count > 0);
+        let consumers: Vec<_> = groups
+            .map(|group| crew.consumers(group))
+            .collect::<Result<_, _>>()?;
+        let producers = crew.producers()?;
+        let started_at = jiff::Timestamp::now() + warmup;
+        let produced = conductor.produce(producers, &consumers);
+        let ends = produced
+            .as_ref()
+            .ok()
+            .map(|p| self.ends(control, p))
+            .transpose();
+        let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
+        let (produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
+        let observed = conductor.observed.take().unwrap_or_default();
+        let cores = std::mem::take(&mut conductor.cores);
+        let collected = conductor.collector.finish()?;
+        Ok(outcome::judge(
+            self.cell,
+            self.run,
+            Measured {
+                started_at: started_at.to_string(),
+                window: window.length(),
+                target_rate: settings::target_rate(spec, &self.schedule),
+                lanes: crew.lanes(),
+                produced,
+                consumed,
+                ends,
+                collected,
+                observed,
+                cores,
+                histogram_file,
+            },
+        ))
+    }
+
+    fn marking(&self) -> Marking {
+        let unix_ms = jiff::Timestamp::now().as_nanosecond();
+        let offset = unix_ms - i128::from(Mono::now().0);
+        // The low bits of the clock tell this run's records from any other's.
+        Marking {
+            run: (unix_ms & 0xffff_ffff) as u32,
+            place: self.records.stamp_place(),
+            unix_offset_nanos: i64::try_from(offset).unwrap_or(0),
+        }
+    }
+
+    fn collector(
+        &self,
+        window: &Window,
+        dir: Option<&Path>,
+    ) -> Result<(Option<String>, Collector), DriveError> {
+        let Some(dir) = dir else {
+            return Ok((None, Collector::new(None)));
+        };
+        let name = format!("{}-{}.hlog", self.cell.id, self.run.repeat);
+        let path: PathBuf = dir.join(&name);
+        let base = SystemTime::now() + window.from.elapsed_since(Mono::now());
+        let comment = format!("plimsoll cell {} repeat {}", self.cell.id, self.run.repeat);
+        let log = HlogWriter::create(&path, base, &comment)?;
+        Ok((Some(name), Collector::new(Some(log))))
+    }
+
+    /// Where each partition's log ends, once it does.
+    fn ends(
+        &self,
+        control: &mut Control,
+        produced: &[Produced],
+    ) -> Result<Vec<Offset>, DriveError> {
+        let partitions = self.cell.spec.topic.partitions;
+        let mut ends = control.end_offsets(&self.route.topic, partitions)?;
+        if self.cell.spec.producer.acks.wire() != 0 {
+            return Ok(ends);
+        }
+        // Nobody told when the last record arrived: wait until the log rests.
+        let sent: u64 = produced
+            .iter()
+            .flat_map(|p| &p.written)
+            .map(|w| w.sent())
+            .sum();
+        let mut still_since = Mono::now();
+        while total(&ends) < sent && Mono::now().elapsed_since(still_since) < UNACKED_STILL {
+            sleep_until(Mono::now().plus(TICK_NANOS));
+            let now = control.end_offsets(&self.route.topic, partitions)?;
+            if now != ends {
+                still_since = Mono::now();
+                ends = now;
+            }
+        }
+        Ok(ends)
+    }
+}
+
+/// Leads a cell through its phases.
+struct Conductor<'a> {
+    window: Window,
+    stop: Arc<AtomicBool>,
+    finish: Arc<FinishLine>,
+    watch: Watch,
+    collector: Collector,
+    observed: Option<Observed>,
+    measuring: bool,
+    cores: Vec<outcome::CoresInSecond>,
+    options: Options<'a>,
+}
+
+impl Conductor<'_> {
+    /// Waits for the producers. Whatever happens, all have ended afterwards.
+    fn produce(
+        &mut self,
+        producers: Running<Produced>,
+        consumers: &[Running<Consumed>],
+    ) -> Result<Vec<Produced>, DriveError> {
+        let mut failure = None;
+        while !producers.is_finished() && failure.is_none() {
+            failure = self.tick().err();
+            let early = producers.any_finished() && Mono::now() < self.window.to;
+            if early || consumers.iter().any(Running::any_finished) {
+                break;
+            }
+        }
+        let failed = failure.is_some() || !producers.is_finished();
+        if failed {
+            self.stop.store(true, Ordering::Relaxed);
+            self.finish.abandon();
+        }
+        let joined = producers.join();
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if self.observed.is_none() && !failed {
+            self.end_window();
+        }
+        joined
+    }
+
+    /// Draws the finish line and waits for the consumers to reach it.
+    fn consume(
+        &mut self,
+        groups: Vec<Running<Consumed>>,
+        ends: Option<&Vec<Offset>>,
+    ) -> Result<Vec<Vec<Consumed>>, DriveError> {
+        match ends {
+            Some(ends) => self.finish.draw(ends.clone()),
+            None => self.finish.abandon(),
+        }
+        let give_up = self.window.give_up.max(Mono::now().after(CATCH_UP_MIN));
+        let mut failure = None;
+        while !groups.iter().all(Running::is_finished) {
+            if Mono::now() >= give_up || failure.is_some() {
+                self.finish.abandon();
+            }
+            failure = failure.or(self.tick().err());
+        }
+        let joined = groups.into_iter().map(Running::join).collect();
+        failure.map_or(joined, Err)
+    }
+
+    /// One look round: counts, CPU, progress, interruptions.
+    fn tick(&mut self) -> Result<(), DriveError> {
+        let now = Mono::now();
+        let next = [self.window.from, self.window.to]
+            .into_iter()
+            .find(|at| *at > now);
+        let tick = now.plus(TICK_NANOS);
+        sleep_until(next.map_or(tick, |at| at.min(tick)));
+        let now = Mono::now();
+        if now >= self.window.from && !self.measuring {
+            self.measuring = true;
+            self.watch.begin();
+        }
+        let tally = self.collector.collect(self.window.second(now))?;
+        if self.measuring && self.observed.is_none() {
+            self.watch.sample();
+            self.sample_cores(now);
+            if now >= self.window.to {
+                self.end_window();
+            }
+        }
+        let phase = match now {
+            now if now < self.window.from => Phase::WarmUp,
+            now if now < self.window.to => Phase::Measure,
+            _ => Phase::Drain,
+        };
+        (self.options.progress)(&Progress {
+            phase,
+            elapsed: now.elapsed_since(self.window.start),
+            of: self.window.to.elapsed_since(self.window.start),
+            tally,
+        });
+        match (self.options.interrupt)() {
+            None => Ok(()),
+            Some(Interrupt::Stopped) => Err(DriveError::Interrupted),
+            Some(Interrupt::BrokerDied(how)) => Err(DriveError::BrokerDied(how)),
+        }
+    }
+
+    fn sample_cores(&mut self, now: Mono) {
+        let second = self.window.second(now);
+        let done = self.cores.last().map_or(0, |last| last.second + 1);
+        if second > done {
+            let seconds = f64::from(second - done);
+            self.cores.push(outcome::CoresInSecond {
+                second: second - 1,
+                cores: self.watch.cores(seconds),
+            });
+        }
+    }
+
+    fn end_window(&mut self) {
+        self.observed = Some(self.watch.end());
+    }
+}
+
+fn total(ends: &[Offset]) -> u64 {
+    ends.iter().map(|end| end.get().unsigned_abs()).sum()
+}
+
+fn own<'a>(
+    pairs: impl Iterator<Item = (&'a str, &'a str)>,
+) -> std::collections::BTreeMap<String, String> {
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! From a cell's specification to what the drivers are told.
+
+use crate::driver::{ConsumerSettings, Driver, ProducerSettings};
+use crate::error::DriveError;
+use crate::librdkafka::Librdkafka;
+use crate::native::Native;
+use plimsoll_wire::compression::Compression;
+use plimsoll_workloads::CellSpec;
+use plimsoll_workloads::generate::Schedule;
+use plimsoll_workloads::language::{ArrivalSpec, Codec, DriverKind, Isolation, RateSpec};
+use plimsoll_workloads::units::Size;
+
+/// The client that the cell asks for.
+pub fn driver(spec: &CellSpec) -> &'static dyn Driver {
+    match spec.driver {
+        DriverKind::Native => &Native,
+        DriverKind::Librdkafka => &Librdkafka,
+    }
+}
+
+/// Refuses what this version of the drivers cannot do.
+pub fn check(spec: &CellSpec) -> Result<(), DriveError> {
+    match spec.transactions.records {
+        None => Ok(()),
+        Some(records) => Err(DriveError::Setting {
+            field: "transactions.records",
+            value: records.to_string(),
+            accepted: "leave it out; neither driver runs transactions yet".to_owned(),
+        }),
+    }
+}
+
+/// How the cell's producers send.
+pub fn producer(spec: &CellSpec) -> ProducerSettings {
+    let producer = &spec.producer;
+    let in_flight = producer.in_flight as usize;
+    let batch_bytes = producer.batch_bytes.len();
+    let mut buffer_bytes = producer.buffer_bytes.len();
+    if !spec.load.rate.is_scheduled() {
+        buffer_bytes = buffer_bytes.min(outstanding_bytes(spec));
+    }
+    ProducerSettings {
+        acks: producer.acks.wire(),
+        compression: codec(producer.compression.codec()),
+        level: producer.compression.level(),
+        batch_bytes,
+        linger: producer.linger.duration(),
+        in_flight,
+        idempotence: producer.is_idempotent(),
+        buffer_bytes,
+    }
+}
+
+/// What a producer without a schedule keeps outstanding: enough to fill every
+/// request in flight and have the next ready. More would only make a longer
+/// queue, and a longer latency at the same rate.
+fn outstanding_bytes(spec: &CellSpec) -> usize {
+    const SPARE: usize = 2;
+    let requests = spec.producer.in_flight as usize + SPARE;
+    let partitions = spec.topic.partitions as usize;
+    let batch = spec.producer.batch_bytes.len();
+    batch.saturating_mul(requests.max(partitions + SPARE))
+}
+
+/// How the cell's consumers fetch.
+pub fn consumer(spec: &CellSpec) -> ConsumerSettings {
+    let consumer = &spec.consumer;
+    ConsumerSettings {
+        min_bytes: as_i32(consumer.fetch_min_bytes),
+        wait: consumer.fetch_wait.duration(),
+        max_bytes: as_i32(consumer.fetch_max_bytes),
+        partition_max_bytes: as_i32(consumer.partition_fetch_bytes),
+        read_committed: consumer.isolation == Isolation::ReadCommitted,
+    }
+}
+
+/// Records a second that the cell asks for in its measured time, on average;
+/// `None` when it asks for as many as possible, or leaves it to chance or to a
+/// trace how many are due in that time.
+pub fn target_rate(spec: &CellSpec, schedule: &Schedule) -> Option<f64> {
+    let all = schedule.records()? / spec.load_time().secs_f64().max(1e-9);
+    if spec.load.arrivals != ArrivalSpec::Constant {
+        return None;
+    }
+    Some(match &spec.load.rate {
+        RateSpec::Ramp { from, to } => f64::midpoint(from.per_second(), to.per_second()),
+        RateSpec::Steps(levels) if !levels.is_empty() => {
+            levels.iter().map(|level| level.per_second()).sum::<f64>() / levels.len() as f64
+        }
+        _ => all,
+    })
+}
+
+const fn codec(codec: Codec) -> Compression {
+    match codec {
+        Codec::None => Compression::None,
+        Codec::Gzip => Compression::Gzip,
+        Codec::Snappy => Compression::Snappy,
+        Codec::Lz4 => Compression::Lz4,
+        Codec::Zstd => Compression::Zstd,
+    }
+}
+
+fn as_i32(size: Size) -> i32 {
+    i32::try_from(size.bytes()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plimsoll_workloads::Spec;
+    use std::path::Path;
+
+    fn spec(toml: &str) -> CellSpec {
+        match Spec::parse(toml, "test.toml", Path::new("."), &[]) {
+            Ok(spec) => spec.base,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn producers_are_told_what_the_workload_says() {
+        let spec = spec(
+            "[producer]\nacks = 1\ncompression = \"zstd:9\"\nbatch_bytes = \"64KiB\"\n\
+             in_flight = 3\n[load]\nrate = \"1K/s\"",
+        );
+        let settings = producer(&spec);
+        assert_eq!(
+            (settings.acks, settings.level, settings.in_flight),
+            (1, Some(9), 3)
+        );
+        assert_eq!(settings.compression, Compression::Zstd);
+        assert_eq!(settings.batch_bytes, 65_536);
+        assert_eq!(settings.buffer_bytes, 32 << 20);
+        assert!(!settings.idempotence);
+    }
+
+    #[test]
+    fn without_a_schedule_no_more_is_outstanding_than_fills_the_requests() {
+        let check = |partitions: u32, expected: usize| {
+            let toml = format!(
+                "[topic]\npartitions = {partitions}\n[producer]\nbatch_bytes = 1000\n\
+                 [load]\nrate = \"max\""
+            );
+            assert_eq!(
+                producer(&spec(&toml)).buffer_bytes,
+                expected,
+                "{partitions}"
+            );
+        };
+        check(1, 7_000);
+        check(20, 22_000);
+        check(100_000, 32 << 20);
+    }
+
+    #[test]
+    fn transactions_are_refused_by_name() {
+        let spec = spec("[transactions]\nrecords = 10\n[load]\nrate = \"max\"");
+        let refused = check(&spec)
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        assert!(
+            refused.starts_with("transactions.records = 10 is not possible"),
+            "{refused}"
+        );
+    }
+}

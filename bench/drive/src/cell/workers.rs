@@ -1,0 +1,165 @@
+//! The threads of a cell.
+//!
+//! Each worker has a thread of its own and sends its report when it ends. The
+//! first failure stops the others.
+
+use crate::driver::{
+    Consumed, ConsumerJob, Driver, FinishLine, Inspect, Marking, Produced, ProducerJob, Route,
+};
+use crate::error::DriveError;
+use crate::feed::{Feed, FeedSettings};
+use crate::record::{Depot, Recorder, Window};
+use crate::verify::{Lanes, Verifier};
+use plimsoll_workloads::CellSpec;
+use plimsoll_workloads::generate::{Records, Schedule, Worker};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::{self, JoinHandle};
+
+/// Everything that the workers of a cell share.
+pub struct Crew<'a> {
+    /// The client.
+    pub driver: &'static dyn Driver,
+    /// The cell.
+    pub spec: &'a CellSpec,
+    /// Where records go.
+    pub route: Arc<Route>,
+    /// What they are.
+    pub records: &'a Records,
+    /// When they are due.
+    pub schedule: &'a Schedule,
+    /// The phases.
+    pub window: Window,
+    /// How records are marked.
+    pub marking: Marking,
+    /// Where intervals go.
+    pub depot: Arc<Depot>,
+    /// Ends the schedule early.
+    pub stop: Arc<AtomicBool>,
+    /// Ends consuming.
+    pub finish: Arc<FinishLine>,
+}
+
+/// Threads that end with a report.
+pub struct Running<T> {
+    handles: Vec<(String, JoinHandle<Result<T, DriveError>>)>,
+}
+
+impl<T: Send + 'static> Running<T> {
+    fn start(
+        jobs: Vec<(
+            String,
+            impl FnOnce() -> Result<T, DriveError> + Send + 'static,
+        )>,
+    ) -> Result<Self, DriveError> {
+        let mut handles = Vec::with_capacity(jobs.len());
+        for (name, job) in jobs {
+            let handle = thread::Builder::new()
+                .name(name.clone())
+                .spawn(job)
+                .map_err(|error| DriveError::Worker {
+                    worker: name.clone(),
+                    cause: error.to_string(),
+                })?;
+            handles.push((name, handle));
+        }
+        Ok(Self { handles })
+    }
+
+    /// Whether all have ended.
+    pub fn is_finished(&self) -> bool {
+        self.handles.iter().all(|(_, handle)| handle.is_finished())
+    }
+
+    /// Whether one has ended; before its time that means it failed.
+    pub fn any_finished(&self) -> bool {
+        self.handles.iter().any(|(_, handle)| handle.is_finished())
+    }
+
+    /// Waits for all; their reports, or the first failure.
+    pub fn join(self) -> Result<Vec<T>, DriveError> {
+        let mut reports = Vec::with_capacity(self.handles.len());
+        let mut failure = None;
+        for (worker, handle) in self.handles {
+            let outcome = handle.join().unwrap_or_else(|_panic| {
+                Err(DriveError::Worker {
+                    worker,
+                    cause: "it panicked".to_owned(),
+                })
+            });
+            match outcome {
+                Ok(report) => reports.push(report),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(reports), Err)
+    }
+}
+
+impl Crew<'_> {
+    /// The lanes between the cell's producers and partitions.
+    pub const fn lanes(&self) -> Lanes {
+        Lanes {
+            producers: self.spec.producer.count,
+            partitions: self.spec.topic.partitions,
+        }
+    }
+
+    /// Starts the producers.
+    pub fn producers(&self) -> Result<Running<Produced>, DriveError> {
+        let settings = Arc::new(super::settings::producer(self.spec));
+        let scheduled = self.spec.load.rate.is_scheduled();
+        let feed = FeedSettings {
+            window: self.window,
+            marking: self.marking,
+            partitions: self.spec.topic.partitions,
+            batch_bytes: settings.batch_bytes,
+        };
+        let jobs = (0..self.spec.producer.count).map(|index| {
+            let worker = Worker {
+                index,
+                of: self.spec.producer.count,
+            };
+            let source = Feed::new(self.schedule, self.records, worker, &feed);
+            let job = ProducerJob {
+                worker: index,
+                route: Arc::clone(&self.route),
+                settings: Arc::clone(&settings),
+                source: Box::new(source),
+                recorder: Recorder::producer(self.window, scheduled, Arc::clone(&self.depot)),
+                stop: Arc::clone(&self.stop),
+            };
+            let driver = self.driver;
+            (format!("producer-{index}"), move || driver.produce(job))
+        });
+        Running::start(jobs.collect())
+    }
+
+    /// Starts the consumers of one group.
+    pub fn consumers(&self, group: u32) -> Result<Running<Consumed>, DriveError> {
+        let settings = Arc::new(super::settings::consumer(self.spec));
+        let count = self.spec.consumer.count;
+        let jobs = (0..count).map(|index| {
+            let partitions = 0..self.spec.topic.partitions;
+            let job = ConsumerJob {
+                worker: group * count + index,
+                route: Arc::clone(&self.route),
+                settings: Arc::clone(&settings),
+                partitions: partitions
+                    .filter(|partition| partition % count == index)
+                    .collect(),
+                inspect: Inspect {
+                    verifier: Verifier::new(self.lanes()),
+                    recorder: Recorder::consumer(self.window, Arc::clone(&self.depot)),
+                    marking: self.marking,
+                },
+                finish: Arc::clone(&self.finish),
+            };
+            let driver = self.driver;
+            (format!("consumer-{group}-{index}"), move || {
+                driver.consume(job)
+            })
+        });
+        Running::start(jobs.collect())
+    }
+}

@@ -1,0 +1,316 @@
+//! The seam between the harness and a Kafka client.
+//!
+//! A [`Driver`] carries one worker's load: it sends what its [`Source`] yields
+//! and records what becomes of it, or reads partitions and verifies them. The
+//! harness gives each worker a thread of its own; a driver blocks it until the
+//! work is done.
+
+use crate::clock::Mono;
+use crate::error::DriveError;
+use crate::native::control::Leaders;
+use crate::record::Recorder;
+use crate::verify::{Verifier, Written};
+use plimsoll_wire::compression::Compression;
+use plimsoll_wire::types::Offset;
+use plimsoll_workloads::generate::{Header, STAMP_HEADER, STAMP_LEN, Stamp, StampPlace};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// A Kafka client that can carry load.
+pub trait Driver: Send + Sync {
+    /// Its name and version, for the result.
+    fn describe(&self) -> String;
+
+    /// Sends what the job's source yields until it ends, then waits for what is
+    /// unanswered until the window's drain is over.
+    fn produce(&self, job: ProducerJob) -> Result<Produced, DriveError>;
+
+    /// Reads the job's partitions up to the finish line.
+    fn consume(&self, job: ConsumerJob) -> Result<Consumed, DriveError>;
+}
+
+/// When the next record is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// It should have been, or is to be, sent at this time, which has come.
+    Now(Mono),
+    /// Not before this time.
+    Later(Mono),
+    /// There are no more.
+    Never,
+}
+
+/// A record on its way out.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Where it goes.
+    pub partition: u32,
+    /// Its number in its lane.
+    pub sequence: u64,
+    /// Decides the partition.
+    pub key: Option<&'a [u8]>,
+    /// What it says, stamp included.
+    pub value: &'a [u8],
+    /// The headers that every record of the cell carries.
+    pub headers: &'a [Header],
+    /// The stamp, where it stands in a header of its own.
+    pub stamp: Option<&'a [u8; STAMP_LEN]>,
+}
+
+impl Outgoing<'_> {
+    /// Bytes of key, value and headers.
+    pub fn bytes(&self) -> u32 {
+        let headers: usize = self
+            .headers()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        let total = self.key.map_or(0, <[u8]>::len) + self.value.len() + headers;
+        u32::try_from(total).unwrap_or(u32::MAX)
+    }
+
+    /// How many headers there are, the stamp's included.
+    pub const fn header_count(&self) -> usize {
+        self.headers.len() + self.stamp.is_some() as usize
+    }
+
+    /// All headers as name and value.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let own = self
+            .headers
+            .iter()
+            .map(|header| (header.name.as_str(), &header.value[..]));
+        own.chain(self.stamp.map(|stamp| (STAMP_HEADER, &stamp[..])))
+    }
+}
+
+/// One producer's records, each with its intended time.
+pub trait Source: Send {
+    /// When the next record is due, seen from `now`.
+    fn due(&mut self, now: Mono) -> Due;
+
+    /// The next record, which was due at `intended` and is handed off `now`.
+    fn next(&mut self, intended: Mono) -> Outgoing<'_>;
+
+    /// Nanoseconds between records on average; 0 when there is no schedule.
+    fn gap_nanos(&self) -> u64;
+}
+
+/// How a producer batches and what it waits for.
+#[derive(Clone, Debug)]
+pub struct ProducerSettings {
+    /// 0, 1, or −1 for all.
+    pub acks: i16,
+    /// Codec of the batches.
+    pub compression: Compression,
+    /// Its level, the codec's default when unset.
+    pub level: Option<i32>,
+    /// Bytes at which a batch is full, before compression.
+    pub batch_bytes: usize,
+    /// How long a batch waits for more records.
+    pub linger: Duration,
+    /// Requests in flight on a connection.
+    pub in_flight: usize,
+    /// Whether the broker drops repeats.
+    pub idempotence: bool,
+    /// Bytes of unacknowledged records at which the producer waits.
+    pub buffer_bytes: usize,
+}
+
+/// How a consumer fetches.
+#[derive(Clone, Debug)]
+pub struct ConsumerSettings {
+    /// Bytes that the broker waits for.
+    pub min_bytes: i32,
+    /// How long it waits for them.
+    pub wait: Duration,
+    /// Most bytes in one answer.
+    pub max_bytes: i32,
+    /// Most bytes of one partition in one answer.
+    pub partition_max_bytes: i32,
+    /// Whether only committed transactions are read.
+    pub read_committed: bool,
+}
+
+/// Where a cell's records go.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Addresses of the target.
+    pub bootstrap: Vec<String>,
+    /// The cell's topic.
+    pub topic: String,
+    /// Who led each partition when the cell began.
+    pub leaders: Leaders,
+}
+
+/// One producer's work.
+pub struct ProducerJob {
+    /// Its number, from 0.
+    pub worker: u32,
+    /// Where to.
+    pub route: Arc<Route>,
+    /// How.
+    pub settings: Arc<ProducerSettings>,
+    /// What.
+    pub source: Box<dyn Source>,
+    /// Where measurements go.
+    pub recorder: Recorder,
+    /// Set when the run is to end early.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What one producer did.
+#[derive(Clone, Debug, Default)]
+pub struct Produced {
+    /// What it knows of its lanes, by partition.
+    pub written: Vec<Written>,
+    /// Batches that were acknowledged; 0 when the client does not tell.
+    pub batches: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes of those batches as sent; 0 when the client does not tell.
+    pub sent_bytes: u64,
+    /// Bytes of the records in them before compression.
+    pub plain_bytes: u64,
+    /// The last failure that did not end the run, for the result.
+    pub trouble: Option<String>,
+}
+
+/// One consumer's work.
+pub struct ConsumerJob {
+    /// Its number, from 0, over all groups.
+    pub worker: u32,
+    /// Where from.
+    pub route: Arc<Route>,
+    /// How.
+    pub settings: Arc<ConsumerSettings>,
+    /// Which partitions are its own.
+    pub partitions: Vec<u32>,
+    /// Judges what is read.
+    pub inspect: Inspect,
+    /// When to stop.
+    pub finish: Arc<FinishLine>,
+}
+
+/// Judges records as they are read: stamp, order, latency.
+#[derive(Debug)]
+pub struct Inspect {
+    /// Completeness and order.
+    pub verifier: Verifier,
+    /// Latency and rates.
+    pub recorder: Recorder,
+    /// How the run's records are marked.
+    pub marking: Marking,
+}
+
+/// How the records of one run are told from others and dated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marking {
+    /// The run's number in its stamps.
+    pub run: u32,
+    /// Where the stamps stand.
+    pub place: StampPlace,
+    /// What turns the monotonic clock into nanoseconds since the Unix epoch,
+    /// read once, so that a step of the wall clock cannot bend a latency.
+    pub unix_offset_nanos: i64,
+}
+
+impl Marking {
+    /// The stamp's notation of a time.
+    pub const fn to_unix_nanos(self, time: Mono) -> u64 {
+        time.0.wrapping_add_signed(self.unix_offset_nanos)
+    }
+
+    /// The time that a stamp notes.
+    pub const fn from_unix_nanos(self, nanos: u64) -> Mono {
+        Mono(nanos.wrapping_sub(self.unix_offset_nanos.cast_unsigned()))
+    }
+}
+
+/// A record as a consumer got it.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// Where it was.
+    pub partition: u32,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value.
+    pub value: &'a [u8],
+    /// The value of the stamp's header, looked for only where stamps stand in
+    /// headers.
+    pub stamp: Option<&'a [u8]>,
+    /// Bytes of key, value and headers.
+    pub bytes: u64,
+}
+
+impl Inspect {
+    /// A record has been read at `now`.
+    pub fn record(&mut self, record: &Incoming<'_>, now: Mono) {
+        let stamp = match self.marking.place {
+            StampPlace::ValuePrefix => Stamp::open_prefix(record.value, record.key),
+            StampPlace::Header => {
+                Stamp::open(record.stamp.unwrap_or_default(), record.key, record.value)
+            }
+        };
+        match stamp {
+            Ok(stamp) if stamp.run == self.marking.run => {
+                self.verifier
+                    .observe(stamp.producer, record.partition, stamp.sequence);
+                let intended = self.marking.from_unix_nanos(stamp.intended_ns);
+                self.recorder.consumed(intended, now, record.bytes);
+            }
+            _ => self.verifier.observe_corrupt(),
+        }
+    }
+}
+
+/// What one consumer read.
+#[derive(Debug)]
+pub struct Consumed {
+    /// Its partitions.
+    pub partitions: Vec<u32>,
+    /// Those of them that were not read to their end.
+    pub unfinished: Vec<u32>,
+    /// What it met in them.
+    pub verifier: Verifier,
+}
+
+/// Tells consumers how far to read, once producers are done.
+#[derive(Debug, Default)]
+pub struct FinishLine {
+    ends: OnceLock<Vec<Offset>>,
+    abandoned: AtomicBool,
+}
+
+impl FinishLine {
+    /// Nothing more is produced: read up to these offsets, by partition.
+    pub fn draw(&self, ends: Vec<Offset>) {
+        drop(self.ends.set(ends));
+    }
+
+    /// Stop now, wherever you are.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to stop at once.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Those of a reader's partitions and positions that are not past the line.
+    pub fn unfinished(&self, positions: impl Iterator<Item = (u32, i64)>) -> Vec<u32> {
+        positions
+            .filter(|(partition, position)| !self.is_past(*partition, *position))
+            .map(|(partition, _)| partition)
+            .collect()
+    }
+
+    /// Whether a reader at `position` of `partition` has read all there is.
+    pub fn is_past(&self, partition: u32, position: i64) -> bool {
+        self.ends.get().is_some_and(|ends| {
+            ends.get(partition as usize)
+                .is_none_or(|end| position >= end.get())
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! One producer's records: when each is due, what it says and where it goes.
+//!
+//! Joins the workload's generators (times, keys, payloads) with the partition
+//! and the stamp. The schedule is fixed beforehand: a record that could not be
+//! handed off in time keeps its intended time.
+
+use crate::clock::Mono;
+use crate::driver::{Due, Marking, Outgoing, Source};
+use crate::partitioner::Partitioner;
+use crate::record::Window;
+use plimsoll_workloads::generate::{
+    Arrivals, RecordStream, Records, STAMP_LEN, Schedule, Stamp, StampPlace, Worker,
+};
+
+/// One producer's records.
+pub struct Feed {
+    arrivals: Option<Arrivals>,
+    due: Option<Mono>,
+    gap_nanos: u64,
+    window: Window,
+    stream: RecordStream,
+    partitioner: Partitioner,
+    /// The next number of each lane.
+    sequences: Vec<u64>,
+    producer: u32,
+    marking: Marking,
+    value: Vec<u8>,
+    stamp: [u8; STAMP_LEN],
+}
+
+/// What the feeds of a cell have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedSettings {
+    /// When to begin and end.
+    pub window: Window,
+    /// How records are marked.
+    pub marking: Marking,
+    /// Partitions of the topic.
+    pub partitions: u32,
+    /// After how many bytes records without a key move on.
+    pub batch_bytes: usize,
+}
+
+impl Feed {
+    /// The records of one of a cell's producers.
+    pub fn new(
+        schedule: &Schedule,
+        records: &Records,
+        worker: Worker,
+        settings: &FeedSettings,
+    ) -> Self {
+        let mut arrivals = schedule.worker(worker);
+        let window = settings.window;
+        let due = arrivals.as_mut().and_then(Iterator::next);
+        let load_nanos = window.to.since(window.start) as f64;
+        let of_all = schedule.records().unwrap_or(0.0) / f64::from(worker.of.max(1));
+        let gap_nanos = if of_all > 0.0 {
+            (load_nanos / of_all) as u64
+        } else {
+            0
+        };
+        Self {
+            arrivals,
+            due: due.map(|nanos| window.start.plus(nanos)),
+            gap_nanos,
+            window,
+            stream: records.worker(worker),
+            partitioner: Partitioner::new(settings.partitions, settings.batch_bytes, worker.index),
+            sequences: vec![0; settings.partitions as usize],
+            producer: worker.index,
+            marking: settings.marking,
+            value: Vec::new(),
+            stamp: [0; STAMP_LEN],
+        }
+    }
+}
+
+impl Source for Feed {
+    fn due(&mut self, now: Mono) -> Due {
+        if self.arrivals.is_none() {
+            return if now < self.window.to {
+                Due::Now(now)
+            } else {
+                Due::Never
+            };
+        }
+        match self.due {
+            None => Due::Never,
+            Some(at) if at <= now => Due::Now(at),
+            Some(at) => Due::Later(at),
+        }
+    }
+
+    fn next(&mut self, intended: Mono) -> Outgoing<'_> {
+        if let Some(arrivals) = &mut self.arrivals {
+            self.due = arrivals.next().map(|nanos| self.window.start.plus(nanos));
+        }
+        let record = self.stream.next();
+        let bytes = record.value.len() + record.key.map_or(0, <[u8]>::len);
+        let partition = self.partitioner.assign(record.key, bytes);
+        let sequence = self
+            .sequences
+            .get_mut(partition as usize)
+            .map_or(0, |next| {
+                *next += 1;
+                *next - 1
+            });
+        let stamp = Stamp {
+            run: self.marking.run,
+            producer: self.producer,
+            sequence,
+            intended_ns: self.marking.to_unix_nanos(intended),
+        };
+        let out = Outgoing {
+            partition,
+            sequence,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+            stamp: None,
+        };
+        match self.marking.place {
+            StampPlace::ValuePrefix => {
+                let body = record.value.get(STAMP_LEN..).unwrap_or_default();
+                self.value.clear();
+                self.value.extend_from_slice(&stamp.seal(record.key, body));
+                self.value.extend_from_slice(body);
+                Outgoing {
+                    value: &self.value,
+                    ..out
+                }
+            }
+            StampPlace::Header => {
+                self.stamp = stamp.seal(record.key, record.value);
+                Outgoing {
+                    stamp: Some(&self.stamp),
+                    ..out
+                }
+            }
+        }
+    }
+
+    fn gap_nanos(&self) -> u64 {
+        self.gap_nanos
+    }
+}

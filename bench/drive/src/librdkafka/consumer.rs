@@ -1,0 +1,135 @@
+//! Consuming through librdkafka: partitions assigned, from their beginning.
+
+use crate::clock::Mono;
+use crate::driver::{Consumed, ConsumerJob, ConsumerSettings, Incoming, Route};
+use crate::error::DriveError;
+use plimsoll_workloads::generate::{STAMP_HEADER, StampPlace};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a poll waits, so that the finish line is noticed.
+const POLL: Duration = Duration::from_millis(20);
+/// Messages between looks at the finish line.
+const LOOK_EVERY: u32 = 1024;
+
+struct Context;
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        tracing::debug!(?level, fac, message, "librdkafka");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// Runs one consumer to the finish line.
+pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
+    let client: BaseConsumer<Context> =
+        config(&job.route, &job.settings).create_with_context(Context)?;
+    let mut assignment = TopicPartitionList::new();
+    for partition in &job.partitions {
+        let partition = partition.cast_signed();
+        assignment.add_partition_offset(&job.route.topic, partition, Offset::Beginning)?;
+    }
+    client.assign(&assignment)?;
+    let mut positions: BTreeMap<u32, i64> = job.partitions.iter().map(|p| (*p, 0)).collect();
+    let mut since_look = 0;
+    loop {
+        match client.poll(POLL) {
+            Some(Ok(message)) => {
+                judge(&mut job, &mut positions, &message);
+                since_look += 1;
+            }
+            // The client retries what can be retried by itself.
+            Some(Err(error)) if is_fatal(&error) => return Err(error.into()),
+            Some(Err(_)) | None => since_look = LOOK_EVERY,
+        }
+        if since_look >= LOOK_EVERY {
+            since_look = 0;
+            job.inspect.recorder.turn(Mono::now());
+            let past =
+                |(partition, position): (&u32, &i64)| job.finish.is_past(*partition, *position);
+            if job.finish.is_abandoned() || positions.iter().all(past) {
+                break;
+            }
+        }
+    }
+    let unfinished = job.finish.unfinished(positions.into_iter());
+    Ok(Consumed {
+        partitions: job.partitions,
+        unfinished,
+        verifier: job.inspect.verifier,
+    })
+}
+
+fn judge(job: &mut ConsumerJob, positions: &mut BTreeMap<u32, i64>, message: &BorrowedMessage<'_>) {
+    let now = Mono::now();
+    let partition = message.partition().cast_unsigned();
+    positions.insert(partition, message.offset() + 1);
+    let (key, value) = (message.key(), message.payload().unwrap_or_default());
+    let mut bytes = value.len() + key.map_or(0, <[u8]>::len);
+    let mut stamp = None;
+    for header in message
+        .headers()
+        .into_iter()
+        .flat_map(|headers| headers.iter())
+    {
+        bytes += header.key.len() + header.value.map_or(0, <[u8]>::len);
+        if job.inspect.marking.place == StampPlace::Header && header.key == STAMP_HEADER {
+            stamp = header.value;
+        }
+    }
+    let incoming = Incoming {
+        partition,
+        key,
+        value,
+        stamp,
+        bytes: bytes as u64,
+    };
+    job.inspect.recorder.turn(now);
+    job.inspect.record(&incoming, now);
+}
+
+fn is_fatal(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::Fatal)
+}
+
+fn config(route: &Route, settings: &ConsumerSettings) -> ClientConfig {
+    /// librdkafka refuses a total below a message's maximum.
+    const FETCH_BYTES_MIN: i32 = 1_000_000;
+    let isolation = if settings.read_committed {
+        "read_committed"
+    } else {
+        "read_uncommitted"
+    };
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", route.bootstrap.join(","))
+        .set("client.id", crate::native::CLIENT_ID)
+        .set("group.id", "plimsoll-assigned")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", isolation)
+        .set("fetch.min.bytes", settings.min_bytes.to_string())
+        .set("fetch.wait.max.ms", settings.wait.as_millis().to_string())
+        .set(
+            "fetch.max.bytes",
+            settings.max_bytes.max(FETCH_BYTES_MIN).to_string(),
+        )
+        .set(
+            "max.partition.fetch.bytes",
+            settings.partition_max_bytes.to_string(),
+        );
+    config
+}

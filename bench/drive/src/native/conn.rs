@@ -1,0 +1,304 @@
+//! One non-blocking connection to one broker.
+//!
+//! Control messages go through [`Conn::call`], which waits. The data path
+//! writes its own requests with [`Conn::write`] and takes whole responses with
+//! [`Conn::receive`] and [`Conn::frame`]; it never waits here.
+//!
+//! Invariants: responses come in the order of the requests, so the caller
+//! matches them by queue and [`Conn::frame`] only yields whole frames. A
+//! response longer than [`RESPONSE_BYTES_MAX`] is refused before memory is
+//! taken for it.
+
+use crate::clock::{Mono, timespec};
+use crate::error::DriveError;
+use bytes::{Buf, BufMut, BytesMut};
+use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+/// The longest response that is accepted.
+pub const RESPONSE_BYTES_MAX: usize = 256 << 20;
+
+/// The least room that a read is offered.
+const READ_BYTES_MIN: usize = 64 << 10;
+
+/// How this client names itself to brokers.
+pub const CLIENT_ID: &str = "plimsoll";
+
+/// A connection, with the API versions its broker offers.
+#[derive(Debug)]
+pub struct Conn {
+    stream: TcpStream,
+    broker: String,
+    input: Vec<u8>,
+    correlation: i32,
+    versions: BTreeMap<i16, (i16, i16)>,
+}
+
+impl Conn {
+    /// Connects to `broker` (`HOST:PORT`) and asks for its API versions.
+    pub fn open(broker: &str, deadline: Mono) -> Result<Self, DriveError> {
+        let stream = connect(broker, deadline)?;
+        let mut conn = Self {
+            stream,
+            broker: broker.to_owned(),
+            input: Vec::with_capacity(READ_BYTES_MIN),
+            correlation: 0,
+            versions: BTreeMap::new(),
+        };
+        conn.versions.insert(ApiVersionsRequest::KEY, (0, 0));
+        let offered = conn.call(&ApiVersionsRequest::default(), (0, 0), deadline)?;
+        DriveError::check(offered.error_code, "ApiVersions", None)?;
+        conn.versions = offered
+            .api_keys
+            .iter()
+            .map(|api| (api.api_key, (api.min_version, api.max_version)))
+            .collect();
+        Ok(conn)
+    }
+
+    /// Which broker this is, as `HOST:PORT`.
+    pub fn broker(&self) -> &str {
+        &self.broker
+    }
+
+    /// The highest version of `api_key` that both sides speak.
+    pub fn version(&self, api_key: i16, (least, most): (i16, i16)) -> Result<i16, DriveError> {
+        let offered = self.versions.get(&api_key);
+        offered
+            .map(|(min, max)| (least.max(*min), most.min(*max)))
+            .filter(|(low, high)| low <= high)
+            .map(|(_, high)| high)
+            .ok_or_else(|| DriveError::Unsupported {
+                broker: self.broker.clone(),
+                api_key,
+            })
+    }
+
+    /// The id of the next request.
+    pub const fn next_correlation(&mut self) -> i32 {
+        self.correlation = self.correlation.wrapping_add(1);
+        self.correlation
+    }
+
+    /// Sends a control request and waits for its response.
+    ///
+    /// No other request may be outstanding on the connection.
+    pub fn call<R: Request>(
+        &mut self,
+        request: &R,
+        ours: (i16, i16),
+        deadline: Mono,
+    ) -> Result<R::Response, DriveError> {
+        let version = self.version(R::KEY, ours)?;
+        let correlation = self.next_correlation();
+        let bytes = encode(request, version, correlation).map_err(|e| self.malformed(&e))?;
+        let name = request_name::<R>();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let written = self.write(&[IoSlice::new(rest)])?;
+            rest = rest.get(written..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.wait(PollFlags::OUT, name, deadline)?;
+            }
+        }
+        while self.frame()?.is_none() {
+            self.wait(PollFlags::IN, name, deadline)?;
+            self.receive()?;
+        }
+        let frame = self.frame()?.unwrap_or_default().to_vec();
+        self.consume_frame();
+        let mut body = bytes::Bytes::from(frame);
+        let header_version =
+            <R::Response as kafka_protocol::protocol::HeaderVersion>::header_version(version);
+        let header =
+            ResponseHeader::decode(&mut body, header_version).map_err(|e| self.malformed(&e))?;
+        if header.correlation_id != correlation {
+            return Err(self.malformed(&"an answer to another request"));
+        }
+        R::Response::decode(&mut body, version).map_err(|e| self.malformed(&e))
+    }
+
+    /// Writes what the socket takes; 0 when it is full.
+    pub fn write(&self, parts: &[IoSlice<'_>]) -> Result<usize, DriveError> {
+        loop {
+            match rustix::io::writev(&self.stream, parts) {
+                Ok(written) => return Ok(written),
+                Err(Errno::AGAIN) => return Ok(0),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.io("sending", error.into())),
+            }
+        }
+    }
+
+    /// Reads what has arrived; `false` when nothing had.
+    pub fn receive(&mut self) -> Result<bool, DriveError> {
+        let wanted = self.missing().max(READ_BYTES_MIN);
+        self.input.reserve(wanted);
+        loop {
+            let room = rustix::buffer::spare_capacity(&mut self.input);
+            match rustix::io::read(&self.stream, room) {
+                Ok(0) => {
+                    return Err(self.io("receiving", io::ErrorKind::UnexpectedEof.into()));
+                }
+                Ok(_) => return Ok(true),
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.io("receiving", error.into())),
+            }
+        }
+    }
+
+    /// The first whole response that has arrived, without its length.
+    pub fn frame(&self) -> Result<Option<&[u8]>, DriveError> {
+        let Some(length) = self.frame_length() else {
+            return Ok(None);
+        };
+        if length > RESPONSE_BYTES_MAX {
+            return Err(self.malformed(&format!(
+                "a response of {length} bytes, the limit is {RESPONSE_BYTES_MAX}"
+            )));
+        }
+        Ok(self.input.get(4..4 + length))
+    }
+
+    /// Forgets the response that [`Conn::frame`] showed.
+    pub fn consume_frame(&mut self) {
+        let Some(length) = self.frame_length() else {
+            return;
+        };
+        let end = (4 + length).min(self.input.len());
+        if end == self.input.len() {
+            self.input.clear();
+        } else {
+            self.input.drain(..end);
+        }
+    }
+
+    /// Hands over the buffer whose front is the response that [`Conn::frame`]
+    /// showed, and takes `empty` in its place with whatever followed.
+    pub fn swap_frame(&mut self, mut empty: Vec<u8>) -> Vec<u8> {
+        empty.clear();
+        let end = self.frame_length().map_or(0, |length| 4 + length);
+        empty.extend_from_slice(self.input.get(end..).unwrap_or_default());
+        self.input.truncate(end);
+        std::mem::replace(&mut self.input, empty)
+    }
+
+    fn frame_length(&self) -> Option<usize> {
+        let length = self.input.get(..4)?.get_u32();
+        usize::try_from(length).ok()
+    }
+
+    /// Bytes still to come of the frame that is arriving.
+    fn missing(&self) -> usize {
+        self.frame_length()
+            .filter(|length| *length <= RESPONSE_BYTES_MAX)
+            .map_or(0, |length| (4 + length).saturating_sub(self.input.len()))
+    }
+
+    fn wait(
+        &self,
+        flags: PollFlags,
+        request: &'static str,
+        deadline: Mono,
+    ) -> Result<(), DriveError> {
+        let started = Mono::now();
+        loop {
+            let left = deadline.since(Mono::now());
+            if left == 0 {
+                return Err(DriveError::Timeout {
+                    broker: self.broker.clone(),
+                    request,
+                    waited_ms: Mono::now().since(started) / 1_000_000,
+                });
+            }
+            let mut fds = [PollFd::new(&self.stream, flags)];
+            match poll(&mut fds, Some(&timespec(left))) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(self.io("waiting", error.into())),
+            }
+        }
+    }
+
+    /// An error that names this broker and what it sent.
+    pub fn malformed(&self, detail: &dyn std::fmt::Display) -> DriveError {
+        DriveError::Malformed {
+            broker: self.broker.clone(),
+            detail: format!("{detail:#}"),
+        }
+    }
+
+    fn io(&self, action: &'static str, source: io::Error) -> DriveError {
+        DriveError::Io {
+            broker: self.broker.clone(),
+            action,
+            source,
+        }
+    }
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+fn connect(broker: &str, deadline: Mono) -> Result<TcpStream, DriveError> {
+    let io = |action, source| DriveError::Io {
+        broker: broker.to_owned(),
+        action,
+        source,
+    };
+    let addresses = broker.to_socket_addrs().map_err(|e| io("resolving", e))?;
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        let left = Duration::from_nanos(deadline.since(Mono::now()));
+        if left.is_zero() {
+            last = io::ErrorKind::TimedOut.into();
+            break;
+        }
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(|e| io("configuring", e))?;
+                stream
+                    .set_nonblocking(true)
+                    .map_err(|e| io("configuring", e))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(io("connecting", last))
+}
+
+fn encode<R: Request>(request: &R, version: i16, correlation: i32) -> Result<BytesMut, String> {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation)
+        .with_client_id(Some(StrBytes::from_static_str(CLIENT_ID)));
+    let mut bytes = BytesMut::new();
+    bytes.put_u32(0);
+    let failed = |error| format!("{error:#}");
+    header
+        .encode(&mut bytes, R::header_version(version))
+        .map_err(failed)?;
+    request.encode(&mut bytes, version).map_err(failed)?;
+    let length = u32::try_from(bytes.len() - 4).map_err(|error| error.to_string())?;
+    bytes[..4].copy_from_slice(&length.to_be_bytes());
+    Ok(bytes)
+}
+
+fn request_name<R>() -> &'static str {
+    let path = std::any::type_name::<R>();
+    let name = path.rsplit("::").next().unwrap_or(path);
+    name.strip_suffix("Request").unwrap_or(name)
+}

@@ -1,0 +1,351 @@
+//! The consumer's loop: one thread, one fetch in flight to each leader.
+//!
+//! The next fetch leaves before the records of the last one are judged, so the
+//! broker works while this thread checks stamps. Judging never re-orders: a
+//! response is judged whole before the next is read.
+
+use super::conn::Conn;
+use super::control::Control;
+use super::fetch_codec::{self, FETCH_KEY, FETCH_VERSION, FetchRequest, FetchResponse};
+use crate::clock::{Mono, sharpen_timers, sleep_until, timespec};
+use crate::driver::{Consumed, ConsumerJob, Incoming, Inspect};
+use crate::error::{DriveError, is_retriable};
+use plimsoll_wire::batch::{self, BatchHeader, LENGTH_OVERHEAD};
+use plimsoll_wire::types::{NodeId, Offset, PartitionIndex};
+use plimsoll_workloads::generate::{STAMP_HEADER, StampPlace};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Most bytes that one batch may inflate to.
+const BATCH_BYTES_MAX: usize = 128 << 20;
+/// The longest sleep, so that the finish line is noticed.
+const SLEEP_NANOS_MAX: u64 = 20_000_000;
+const RECOVER: Duration = Duration::from_secs(10);
+const RECONNECT_GAP_NANOS: u64 = 50_000_000;
+
+/// Runs one consumer to the finish line.
+pub fn consume(job: ConsumerJob) -> Result<Consumed, DriveError> {
+    sharpen_timers();
+    let mut consumer = Consumer::new(job);
+    consumer.connect(Mono::now().after(RECOVER))?;
+    while !consumer.is_done() {
+        if let Err(error) = consumer.turn() {
+            consumer.recover(error)?;
+        }
+    }
+    let Consumer { job, positions, .. } = consumer;
+    let unfinished = job
+        .finish
+        .unfinished(positions.iter().map(|(p, at)| (*p, at.get())));
+    Ok(Consumed {
+        partitions: job.partitions,
+        unfinished,
+        verifier: job.inspect.verifier,
+    })
+}
+
+struct Consumer {
+    job: ConsumerJob,
+    /// The next offset to read, by partition.
+    positions: BTreeMap<u32, Offset>,
+    leaders: Vec<NodeId>,
+    links: BTreeMap<NodeId, Link>,
+    spare: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+struct Link {
+    conn: Conn,
+    /// Bytes of the request that is being written.
+    request: Vec<u8>,
+    written: usize,
+    /// A response is awaited.
+    awaited: Option<i32>,
+}
+
+impl Consumer {
+    fn new(job: ConsumerJob) -> Self {
+        Self {
+            positions: job
+                .partitions
+                .iter()
+                .map(|partition| (*partition, Offset(0)))
+                .collect(),
+            leaders: job.route.leaders.by_partition.clone(),
+            links: BTreeMap::new(),
+            spare: Vec::new(),
+            scratch: Vec::new(),
+            job,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let past = |(partition, position): (&u32, &Offset)| {
+            self.job.finish.is_past(*partition, position.get())
+        };
+        self.job.finish.is_abandoned() || self.positions.iter().all(past)
+    }
+
+    fn turn(&mut self) -> Result<(), DriveError> {
+        let nodes: Vec<NodeId> = self.links.keys().copied().collect();
+        let mut received = false;
+        for node in nodes {
+            self.ask(node)?;
+            if let Some((frame, response)) = self.receive(node)? {
+                received = true;
+                self.advance(&frame, &response)?;
+                self.ask(node)?;
+                self.judge(&frame, &response)?;
+                self.spare = frame;
+            }
+        }
+        self.job.inspect.recorder.turn(Mono::now());
+        if received { Ok(()) } else { self.wait() }
+    }
+
+    /// Asks `node` for more, unless an answer is already on its way.
+    fn ask(&mut self, node: NodeId) -> Result<(), DriveError> {
+        let Some(link) = self.links.get_mut(&node) else {
+            return Ok(());
+        };
+        if link.awaited.is_none() {
+            let settings = &self.job.settings;
+            let request = FetchRequest {
+                topic: &self.job.route.topic,
+                wait_ms_max: i32::try_from(settings.wait.as_millis()).unwrap_or(i32::MAX),
+                bytes_min: settings.min_bytes,
+                bytes_max: settings.max_bytes,
+                partition_bytes_max: settings.partition_max_bytes,
+                read_committed: settings.read_committed,
+            };
+            let led: Vec<_> = self
+                .positions
+                .iter()
+                .filter(|(partition, _)| self.leaders.get(**partition as usize) == Some(&node))
+                .map(|(partition, position)| (PartitionIndex(partition.cast_signed()), *position))
+                .collect();
+            let correlation = link.conn.next_correlation();
+            link.request = request.encode(correlation, led.into_iter());
+            link.written = 0;
+            link.awaited = Some(correlation);
+        }
+        link.write()
+    }
+
+    /// The response of `node`, when it is there whole.
+    fn receive(&mut self, node: NodeId) -> Result<Option<(Vec<u8>, FetchResponse)>, DriveError> {
+        let Some(link) = self.links.get_mut(&node) else {
+            return Ok(None);
+        };
+        while link.conn.frame()?.is_none() {
+            if !link.conn.receive()? {
+                return Ok(None);
+            }
+        }
+        let Some(frame) = link.conn.frame()? else {
+            return Ok(None);
+        };
+        let response = fetch_codec::decode(frame).map_err(|e| link.conn.malformed(&e))?;
+        if link.awaited.take() != Some(response.correlation) {
+            return Err(link.conn.malformed(&"an answer to no request"));
+        }
+        DriveError::check(response.code, "Fetch", None)?;
+        Ok(Some((
+            link.conn.swap_frame(std::mem::take(&mut self.spare)),
+            response,
+        )))
+    }
+
+    /// Moves the positions past what has arrived.
+    fn advance(&mut self, buffer: &[u8], response: &FetchResponse) -> Result<(), DriveError> {
+        let mut moved = false;
+        for part in &response.partitions {
+            if part.code != 0 {
+                let what = format!("fetching partition {}", part.partition);
+                if !is_retriable(part.code) {
+                    DriveError::check(part.code, &what, None)?;
+                }
+                moved = true;
+                continue;
+            }
+            let Some(position) = self
+                .positions
+                .get_mut(&part.partition.get().cast_unsigned())
+            else {
+                continue;
+            };
+            for (header, _) in batches(buffer, &part.records) {
+                *position = (*position).max(header.last_offset().plus(1));
+            }
+        }
+        if moved {
+            sleep_until(Mono::now().plus(RECONNECT_GAP_NANOS));
+            self.reconnect(Mono::now().after(RECOVER))?;
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, buffer: &[u8], response: &FetchResponse) -> Result<(), DriveError> {
+        for part in &response.partitions {
+            let partition = part.partition.get().cast_unsigned();
+            for (header, bytes) in batches(buffer, &part.records) {
+                if header.is_control() {
+                    continue;
+                }
+                let inspect = &mut self.job.inspect;
+                if batch::verify_crc(bytes).is_err() {
+                    (0..header.record_count).for_each(|_| inspect.verifier.observe_corrupt());
+                    continue;
+                }
+                judge_batch(inspect, partition, bytes, &mut self.scratch).map_err(|error| {
+                    DriveError::Malformed {
+                        broker: self.job.route.bootstrap.join(","),
+                        detail: format!("at offset {}: {error}", header.base_offset),
+                    }
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&self) -> Result<(), DriveError> {
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.links.len());
+        for link in self.links.values() {
+            let unwritten = link.written < link.request.len();
+            let writing = if unwritten {
+                PollFlags::OUT
+            } else {
+                PollFlags::empty()
+            };
+            fds.push(PollFd::new(&link.conn, PollFlags::IN | writing));
+        }
+        match poll(&mut fds, Some(&timespec(SLEEP_NANOS_MAX))) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(DriveError::Io {
+                broker: self.job.route.bootstrap.join(","),
+                action: "waiting",
+                source: error.into(),
+            }),
+        }
+    }
+
+    fn recover(&mut self, error: DriveError) -> Result<(), DriveError> {
+        if !matches!(error, DriveError::Io { .. } | DriveError::Timeout { .. }) {
+            return Err(error);
+        }
+        self.links.clear();
+        let deadline = Mono::now().after(RECOVER);
+        while !self.job.finish.is_abandoned() {
+            match self.reconnect(deadline) {
+                Ok(()) => return Ok(()),
+                Err(_) if Mono::now() >= deadline => return Err(error),
+                Err(_) => sleep_until(Mono::now().plus(RECONNECT_GAP_NANOS)),
+            }
+        }
+        Ok(())
+    }
+
+    fn reconnect(&mut self, deadline: Mono) -> Result<(), DriveError> {
+        let mut control = Control::reach_by(&self.job.route.bootstrap, deadline)?;
+        let partitions = u32::try_from(self.leaders.len()).unwrap_or(u32::MAX);
+        let leaders = control.leaders(&self.job.route.topic, partitions, deadline)?;
+        self.leaders.clone_from(&leaders.by_partition);
+        let mut route = (*self.job.route).clone();
+        route.leaders = leaders;
+        self.job.route = std::sync::Arc::new(route);
+        self.links.clear();
+        self.connect(deadline)
+    }
+
+    /// Opens a link to each leader of our partitions.
+    fn connect(&mut self, deadline: Mono) -> Result<(), DriveError> {
+        let leads = |node: &NodeId| {
+            let its = |partition: &u32| self.leaders.get(*partition as usize) == Some(node);
+            self.positions.keys().any(its)
+        };
+        for (node, broker) in &self.job.route.leaders.brokers {
+            if leads(node) && !self.links.contains_key(node) {
+                let conn = Conn::open(broker, deadline)?;
+                conn.version(FETCH_KEY, (FETCH_VERSION, FETCH_VERSION))?;
+                let link = Link {
+                    conn,
+                    request: Vec::new(),
+                    written: 0,
+                    awaited: None,
+                };
+                self.links.insert(*node, link);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Link {
+    fn write(&mut self) -> Result<(), DriveError> {
+        while let Some(rest) = self
+            .request
+            .get(self.written..)
+            .filter(|rest| !rest.is_empty())
+        {
+            let written = self.conn.write(&[IoSlice::new(rest)])?;
+            if written == 0 {
+                break;
+            }
+            self.written += written;
+        }
+        Ok(())
+    }
+}
+
+/// The whole batches within `range` of the frame in `buffer`; a batch that was
+/// cut off at the end is left out.
+fn batches<'a>(
+    buffer: &'a [u8],
+    range: &Range<usize>,
+) -> impl Iterator<Item = (BatchHeader, &'a [u8])> {
+    const FRAME_AT: usize = 4;
+    let mut rest = buffer
+        .get(FRAME_AT + range.start..FRAME_AT + range.end)
+        .unwrap_or_default();
+    std::iter::from_fn(move || {
+        let header = BatchHeader::parse(rest).ok()?;
+        let (batch, after) = rest.split_at_checked(header.total_len().max(LENGTH_OVERHEAD))?;
+        rest = after;
+        Some((header, batch))
+    })
+}
+
+fn judge_batch(
+    inspect: &mut Inspect,
+    partition: u32,
+    bytes: &[u8],
+    scratch: &mut Vec<u8>,
+) -> Result<(), batch::BatchError> {
+    let now = Mono::now();
+    let wants_header = inspect.marking.place == StampPlace::Header;
+    for record in batch::records(bytes, scratch, BATCH_BYTES_MAX)? {
+        let record = record?;
+        let value = record.value.unwrap_or_default();
+        let mut length = value.len() + record.key.map_or(0, <[u8]>::len);
+        let mut stamp = None;
+        for header in record.headers {
+            length += header.key.len() + header.value.map_or(0, <[u8]>::len);
+            if wants_header && header.key == STAMP_HEADER.as_bytes() {
+                stamp = header.value;
+            }
+        }
+        let incoming = Incoming {
+            partition,
+            key: record.key,
+            value,
+            stamp,
+            bytes: length as u64,
+        };
+        inspect.record(&incoming, now);
+    }
+    Ok(())
+}

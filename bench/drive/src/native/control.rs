@@ -1,0 +1,352 @@
+//! What a run asks of a cluster besides records: who leads what, topics,
+//! end offsets, producer ids.
+//!
+//! Every call is bounded by a deadline and retried while the cluster says that
+//! it is not ready yet.
+
+use super::conn::Conn;
+use crate::clock::{Mono, sleep_until};
+use crate::error::{DriveError, is_retriable};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
+use kafka_protocol::messages::{
+    BrokerId, CreateTopicsRequest, DeleteTopicsRequest, InitProducerIdRequest, ListOffsetsRequest,
+    MetadataRequest, MetadataResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+use plimsoll_wire::types::{NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long to find out that a target cannot be reached.
+pub const REACH: Duration = Duration::from_secs(8);
+/// How long one connection attempt may take while reaching a target.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long a cluster may take to create, delete or elect.
+const SETTLE: Duration = Duration::from_secs(30);
+const RETRY_GAP_NANOS: u64 = 20_000_000;
+
+/// A topic to be made.
+#[derive(Clone, Debug)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: u32,
+    /// Copies of each partition; −1 for the cluster's default.
+    pub replication_factor: i16,
+    /// Settings under Kafka's property names.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// Which broker leads each partition of a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leaders {
+    /// Leader of each partition, by partition number.
+    pub by_partition: Vec<NodeId>,
+    /// `HOST:PORT` of every broker.
+    pub brokers: BTreeMap<NodeId, String>,
+}
+
+/// What a cluster says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterInfo {
+    /// How many brokers it has.
+    pub nodes: u32,
+    /// Its id.
+    pub cluster_id: String,
+}
+
+/// An idempotent producer's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerIdentity {
+    /// The id.
+    pub id: ProducerId,
+    /// Its incarnation.
+    pub epoch: ProducerEpoch,
+}
+
+/// The control connection to a cluster.
+#[derive(Debug)]
+pub struct Control {
+    conn: Conn,
+}
+
+impl Control {
+    /// Connects to the first of `bootstrap` that answers.
+    ///
+    /// # Errors
+    /// [`DriveError::Unreachable`] within [`REACH`] when none does.
+    pub fn reach(bootstrap: &[String]) -> Result<Self, DriveError> {
+        Self::reach_by(bootstrap, Mono::now().after(REACH))
+    }
+
+    /// As [`Control::reach`], by `deadline`.
+    pub fn reach_by(bootstrap: &[String], deadline: Mono) -> Result<Self, DriveError> {
+        loop {
+            let mut cause = "no address was given".to_owned();
+            for broker in bootstrap {
+                match Conn::open(broker, Mono::now().after(ATTEMPT).min(deadline)) {
+                    Ok(conn) => return Ok(Self { conn }),
+                    Err(error) => cause = with_source(&error),
+                }
+            }
+            if Mono::now().plus(RETRY_GAP_NANOS) >= deadline || bootstrap.is_empty() {
+                return Err(DriveError::Unreachable {
+                    target: bootstrap.join(","),
+                    cause,
+                });
+            }
+            sleep_until(Mono::now().plus(RETRY_GAP_NANOS * 5).min(deadline));
+        }
+    }
+
+    /// Makes `topic` and waits until each partition has a leader.
+    pub fn create_topic(&mut self, topic: &NewTopic) -> Result<Leaders, DriveError> {
+        let deadline = Mono::now().after(SETTLE);
+        let configs = topic.configs.iter().map(|(name, value)| {
+            CreatableTopicConfig::default()
+                .with_name(text(name))
+                .with_value(Some(text(value)))
+        });
+        let creatable = CreatableTopic::default()
+            .with_name(TopicName(text(&topic.name)))
+            .with_num_partitions(i32::try_from(topic.partitions).unwrap_or(i32::MAX))
+            .with_replication_factor(topic.replication_factor)
+            .with_configs(configs.collect());
+        let request = CreateTopicsRequest::default()
+            .with_topics(vec![creatable])
+            .with_timeout_ms(ms(SETTLE));
+        loop {
+            let response = self.conn.call(&request, (2, 7), deadline)?;
+            let result = response.topics.first();
+            let code = result.map_or(0, |topic| topic.error_code);
+            if is_retriable(code) && Mono::now() < deadline {
+                self.pause_on_controller(code, deadline)?;
+                continue;
+            }
+            let message = result.and_then(|topic| topic.error_message.as_deref());
+            DriveError::check(code, &format!("creating topic {}", topic.name), message)?;
+            return self.leaders(&topic.name, topic.partitions, deadline);
+        }
+    }
+
+    /// Deletes a topic; one that is already gone is no error.
+    pub fn delete_topic(&mut self, name: &str) -> Result<(), DriveError> {
+        let deadline = Mono::now().after(SETTLE);
+        let request = DeleteTopicsRequest::default()
+            .with_topic_names(vec![TopicName(text(name))])
+            .with_timeout_ms(ms(SETTLE));
+        let response = self.conn.call(&request, (1, 5), deadline)?;
+        let code = response
+            .responses
+            .first()
+            .map_or(0, |topic| topic.error_code);
+        if code == ResponseError::UnknownTopicOrPartition.code() {
+            return Ok(());
+        }
+        DriveError::check(code, &format!("deleting topic {name}"), None)
+    }
+
+    /// Who leads the `partitions` partitions of `topic`, once all have a leader.
+    pub fn leaders(
+        &mut self,
+        topic: &str,
+        partitions: u32,
+        deadline: Mono,
+    ) -> Result<Leaders, DriveError> {
+        loop {
+            let metadata = self.metadata(Some(topic), deadline)?;
+            let code = match metadata.topics.first() {
+                None => ResponseError::UnknownTopicOrPartition.code(),
+                Some(found) if found.error_code != 0 => found.error_code,
+                Some(found) => match leaders_of(&metadata, found, partitions) {
+                    Some(leaders) => return Ok(leaders),
+                    None => ResponseError::LeaderNotAvailable.code(),
+                },
+            };
+            if !is_retriable(code) || Mono::now() >= deadline {
+                DriveError::check(code, &format!("finding the leaders of {topic}"), None)?;
+            }
+            sleep_until(Mono::now().plus(RETRY_GAP_NANOS));
+        }
+    }
+
+    /// What the cluster says of itself.
+    pub fn info(&mut self) -> Result<ClusterInfo, DriveError> {
+        let metadata = self.metadata(None, Mono::now().after(SETTLE))?;
+        Ok(ClusterInfo {
+            nodes: u32::try_from(metadata.brokers.len()).unwrap_or(u32::MAX),
+            cluster_id: metadata
+                .cluster_id
+                .as_deref()
+                .unwrap_or_default()
+                .to_owned(),
+        })
+    }
+
+    /// The log end offset of every partition of `topic`.
+    pub fn end_offsets(&mut self, topic: &str, partitions: u32) -> Result<Vec<Offset>, DriveError> {
+        let deadline = Mono::now().after(SETTLE);
+        let leaders = self.leaders(topic, partitions, deadline)?;
+        let mut ends = vec![Offset(0); leaders.by_partition.len()];
+        for (node, broker) in &leaders.brokers {
+            let led = leaders.led_by(*node);
+            if led.is_empty() {
+                continue;
+            }
+            let mut conn = Conn::open(broker, deadline)?;
+            for (partition, offset) in list_ends(&mut conn, topic, &led, deadline)? {
+                let at = usize::try_from(partition.get()).ok();
+                if let Some(end) = at.and_then(|at| ends.get_mut(at)) {
+                    *end = offset;
+                }
+            }
+        }
+        Ok(ends)
+    }
+
+    /// An identity for an idempotent producer.
+    pub fn producer_identity(&mut self) -> Result<ProducerIdentity, DriveError> {
+        let deadline = Mono::now().after(SETTLE);
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(i32::MAX)
+            .with_producer_id((-1).into())
+            .with_producer_epoch(-1);
+        loop {
+            let response = self.conn.call(&request, (0, 4), deadline)?;
+            if is_retriable(response.error_code) && Mono::now() < deadline {
+                sleep_until(Mono::now().plus(RETRY_GAP_NANOS));
+                continue;
+            }
+            DriveError::check(response.error_code, "InitProducerId", None)?;
+            return Ok(ProducerIdentity {
+                id: ProducerId(response.producer_id.0),
+                epoch: ProducerEpoch(response.producer_epoch),
+            });
+        }
+    }
+
+    fn metadata(
+        &mut self,
+        topic: Option<&str>,
+        deadline: Mono,
+    ) -> Result<MetadataResponse, DriveError> {
+        let topics = topic
+            .map(|name| MetadataRequestTopic::default().with_name(Some(TopicName(text(name)))));
+        let request = MetadataRequest::default()
+            .with_topics(Some(topics.into_iter().collect()))
+            .with_allow_auto_topic_creation(false);
+        self.conn.call(&request, (4, 9), deadline)
+    }
+
+    /// Waits a little; when the broker is not the controller, moves to it.
+    fn pause_on_controller(&mut self, code: i16, deadline: Mono) -> Result<(), DriveError> {
+        sleep_until(Mono::now().plus(RETRY_GAP_NANOS));
+        if code != ResponseError::NotController.code() {
+            return Ok(());
+        }
+        let metadata = self.metadata(None, deadline)?;
+        let controller = metadata
+            .brokers
+            .iter()
+            .find(|b| b.node_id == metadata.controller_id);
+        if let Some(broker) = controller {
+            self.conn = Conn::open(&format!("{}:{}", &*broker.host, broker.port), deadline)?;
+        }
+        Ok(())
+    }
+}
+
+impl Leaders {
+    /// The partitions that `node` leads.
+    pub fn led_by(&self, node: NodeId) -> Vec<PartitionIndex> {
+        (0i32..)
+            .zip(&self.by_partition)
+            .filter(|(_, leader)| **leader == node)
+            .map(|(partition, _)| PartitionIndex(partition))
+            .collect()
+    }
+}
+
+fn leaders_of(
+    metadata: &MetadataResponse,
+    topic: &MetadataResponseTopic,
+    partitions: u32,
+) -> Option<Leaders> {
+    let brokers: BTreeMap<NodeId, String> = metadata
+        .brokers
+        .iter()
+        .map(|broker| {
+            (
+                NodeId(broker.node_id.0),
+                format!("{}:{}", &*broker.host, broker.port),
+            )
+        })
+        .collect();
+    let mut by_partition = vec![NodeId::NONE; partitions as usize];
+    for partition in &topic.partitions {
+        let at = usize::try_from(partition.partition_index).ok()?;
+        if let Some(slot) = by_partition.get_mut(at) {
+            *slot = NodeId(partition.leader_id.0);
+        }
+    }
+    by_partition
+        .iter()
+        .all(|leader| brokers.contains_key(leader))
+        .then_some(Leaders {
+            by_partition,
+            brokers,
+        })
+}
+
+fn list_ends(
+    conn: &mut Conn,
+    topic: &str,
+    partitions: &[PartitionIndex],
+    deadline: Mono,
+) -> Result<Vec<(PartitionIndex, Offset)>, DriveError> {
+    const LATEST: i64 = -1;
+    let asked = partitions.iter().map(|partition| {
+        ListOffsetsPartition::default()
+            .with_partition_index(partition.get())
+            .with_timestamp(LATEST)
+    });
+    let request = ListOffsetsRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_topics(vec![
+            ListOffsetsTopic::default()
+                .with_name(TopicName(text(topic)))
+                .with_partitions(asked.collect()),
+        ]);
+    let response = conn.call(&request, (1, 6), deadline)?;
+    let mut ends = Vec::with_capacity(partitions.len());
+    for partition in response.topics.iter().flat_map(|topic| &topic.partitions) {
+        DriveError::check(partition.error_code, "ListOffsets", None)?;
+        ends.push((
+            PartitionIndex(partition.partition_index),
+            Offset(partition.offset),
+        ));
+    }
+    Ok(ends)
+}
+
+fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+fn ms(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// The error with what caused it, on one line.
+fn with_source(error: &DriveError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,399 @@
+//! The producer's loop: one thread, one poll, no locks.
+//!
+//! Each turn it takes the records that are due, sends the batches that are
+//! ready, reads what came back and then sleeps until the next thing is due. A
+//! full buffer makes records late rather than lost: their intended time stands,
+//! so the wait shows in their latency.
+//!
+//! It must never re-base the schedule, and never block in a system call other
+//! than the one poll while records may be due.
+
+use super::accumulator::{Accumulator, Batch};
+use super::conn::Conn;
+use super::control::Control;
+use super::link::Link;
+use super::produce_codec::{Envelope, PRODUCE_KEY, PRODUCE_VERSION, Verdict};
+use crate::clock::{Mono, SpinMargin, sharpen_timers, sleep_until, timespec, wall_ms};
+use crate::driver::{Due, Produced, ProducerJob};
+use crate::error::{DriveError, is_retriable};
+use crate::record::Mark;
+use plimsoll_wire::compression::CompressionError;
+use plimsoll_wire::types::{NodeId, TimestampMs};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Most bytes of batches in one request, as `max.request.size`.
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// Records taken before the sockets are looked after again.
+const RECORDS_PER_TURN: usize = 64;
+/// How long a request may go unanswered, as `request.timeout.ms`.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to try to reach a broker again.
+const RECOVER: Duration = Duration::from_secs(10);
+/// The longest sleep, so that a stop is noticed.
+const SLEEP_NANOS_MAX: u64 = 100_000_000;
+const RECONNECT_GAP_NANOS: u64 = 50_000_000;
+
+/// Runs one producer to its end.
+pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
+    sharpen_timers();
+    let mut control = Control::reach(&job.route.bootstrap)?;
+    let identity = job
+        .settings
+        .idempotence
+        .then(|| control.producer_identity())
+        .transpose()?;
+    let partitions = job.route.leaders.by_partition.len();
+    let mut producer = Producer {
+        accumulator: Accumulator::new(partitions, &job.settings, identity),
+        links: BTreeMap::new(),
+        leaders: job.route.leaders.by_partition.clone(),
+        produced: Produced {
+            written: vec![crate::verify::Written::default(); partitions],
+            ..Produced::default()
+        },
+        buffered: 0,
+        exhausted: false,
+        wall_offset_ms: wall_ms() - ms(Mono::now()),
+        spin: SpinMargin::for_gap(job.source.gap_nanos()),
+        idempotent: identity.is_some(),
+        job,
+    };
+    producer.connect(Mono::now().after(RECOVER))?;
+    producer.run()?;
+    Ok(producer.produced)
+}
+
+struct Producer {
+    job: ProducerJob,
+    accumulator: Accumulator,
+    links: BTreeMap<NodeId, Link>,
+    leaders: Vec<NodeId>,
+    produced: Produced,
+    /// Bytes of records taken and not yet settled.
+    buffered: usize,
+    exhausted: bool,
+    wall_offset_ms: i64,
+    spin: SpinMargin,
+    idempotent: bool,
+}
+
+impl Producer {
+    fn run(&mut self) -> Result<(), DriveError> {
+        sleep_until(self.job.recorder.window().start);
+        loop {
+            let now = Mono::now();
+            let next_record = self.take_due(now)?;
+            self.accumulator.expire(Mono::now());
+            if let Err(error) = self.exchange() {
+                self.recover(error)?;
+            }
+            if self.exhausted && self.buffered == 0 {
+                return Ok(());
+            }
+            if Mono::now() >= self.job.recorder.window().give_up {
+                self.give_up();
+                return Ok(());
+            }
+            self.wait(next_record)?;
+        }
+    }
+
+    /// Takes records that are due; says when the next one will be. `None` when
+    /// only the sockets can make a difference.
+    fn take_due(&mut self, mut now: Mono) -> Result<Option<Mono>, DriveError> {
+        if self.job.stop.load(Ordering::Relaxed) && !self.exhausted {
+            self.exhaust();
+        }
+        for _ in 0..RECORDS_PER_TURN {
+            if self.exhausted || self.buffered >= self.job.settings.buffer_bytes {
+                return Ok(None);
+            }
+            match self.job.source.due(now) {
+                Due::Now(intended) => self.take(intended, now)?,
+                Due::Later(at) => return Ok(Some(at)),
+                Due::Never => self.exhaust(),
+            }
+            now = Mono::now();
+        }
+        Ok(Some(now))
+    }
+
+    fn exhaust(&mut self) {
+        self.exhausted = true;
+        self.accumulator.flush();
+    }
+
+    fn take(&mut self, intended: Mono, now: Mono) -> Result<(), DriveError> {
+        let record = self.job.source.next(intended);
+        let mark = Mark {
+            intended,
+            handed_off: now,
+            bytes: record.bytes(),
+        };
+        self.job.recorder.handed_off(&mark);
+        if let Some(written) = self.produced.written.get_mut(record.partition as usize) {
+            written.count_sent();
+        }
+        let timestamp = TimestampMs(self.wall_offset_ms + ms(now));
+        self.accumulator
+            .push(&record, mark, timestamp)
+            .map_err(compression)?;
+        self.buffered += mark.bytes as usize;
+        Ok(())
+    }
+
+    /// Sends what is ready and settles what has come back.
+    fn exchange(&mut self) -> Result<(), DriveError> {
+        self.send_ready()?;
+        let acks = self.job.settings.acks;
+        let mut settled = Vec::new();
+        for link in self.links.values_mut() {
+            link.write()?;
+            if acks == 0 {
+                settled.extend(link.take_written().map(|batch| (batch, None)));
+            } else if link.in_flight() > 0 && link.conn.receive()? {
+                while let Some(verdicts) = link.next_verdicts()? {
+                    settled.extend(verdicts.into_iter().map(|(batch, v)| (batch, Some(v))));
+                }
+            }
+        }
+        if settled.is_empty() {
+            return self.check_timeouts();
+        }
+        let now = Mono::now();
+        let mut moved = false;
+        for (batch, verdict) in settled {
+            moved |= self.settle(batch, verdict, now)?;
+        }
+        if moved {
+            self.refresh_leaders()?;
+        }
+        self.send_ready()?;
+        self.links.values_mut().try_for_each(Link::write)
+    }
+
+    fn send_ready(&mut self) -> Result<(), DriveError> {
+        let most = self.job.settings.in_flight;
+        while self.accumulator.has_ready() && self.links.values().any(|l| l.in_flight() < most) {
+            let mut room: BTreeMap<NodeId, usize> = BTreeMap::new();
+            let (links, leaders) = (&self.links, &self.leaders);
+            let batches = self.accumulator.take_ready(|partition, bytes| {
+                let Some(node) = leaders.get(partition as usize) else {
+                    return false;
+                };
+                let Some(link) = links.get(node).filter(|link| link.in_flight() < most) else {
+                    return false;
+                };
+                debug_assert!(link.in_flight() < most);
+                let used = room.entry(*node).or_default();
+                let fits = *used == 0 || *used + bytes <= REQUEST_BYTES_MAX;
+                if fits {
+                    *used += bytes;
+                }
+                fits
+            });
+            let batches = batches.map_err(compression)?;
+            if batches.is_empty() {
+                break;
+            }
+            self.dispatch(batches);
+        }
+        Ok(())
+    }
+
+    /// One request to each leader of `batches`.
+    fn dispatch(&mut self, batches: Vec<Batch>) {
+        let now = Mono::now();
+        let envelope = Envelope {
+            topic: &self.job.route.topic,
+            acks: self.job.settings.acks,
+            timeout_ms: i32::try_from(REQUEST_TIMEOUT.as_millis()).unwrap_or(i32::MAX),
+        };
+        let mut by_leader: BTreeMap<NodeId, Vec<Batch>> = BTreeMap::new();
+        for batch in batches {
+            let leader = self.leaders.get(batch.partition as usize).copied();
+            by_leader
+                .entry(leader.unwrap_or_default())
+                .or_default()
+                .push(batch);
+        }
+        for (node, batches) in by_leader {
+            if let Some(link) = self.links.get_mut(&node) {
+                link.send(&envelope, batches, now);
+            }
+        }
+    }
+
+    /// Enters what became of a batch; whether a leader may have moved. Without
+    /// a verdict the batch was only handed to the socket, which is all that
+    /// acks = 0 asks.
+    fn settle(
+        &mut self,
+        batch: Batch,
+        verdict: Option<Verdict>,
+        now: Mono,
+    ) -> Result<bool, DriveError> {
+        let refused = verdict.filter(|verdict| !verdict.is_appended());
+        let Some(verdict) = refused else {
+            self.acknowledge(batch, now);
+            return Ok(false);
+        };
+        self.job.recorder.failed(batch.marks.len() as u64);
+        let follows_a_retry = self.idempotent
+            && verdict.is_out_of_order()
+            && self.accumulator.is_held(batch.partition);
+        if !follows_a_retry && !is_retriable(verdict.code) {
+            return Err(verdict.refusal());
+        }
+        self.produced.trouble = Some(verdict.refusal().to_string());
+        self.accumulator.retry(batch);
+        Ok(true)
+    }
+
+    fn acknowledge(&mut self, batch: Batch, now: Mono) {
+        self.job.recorder.acknowledged(&batch.marks, now);
+        let bytes: usize = batch.marks.iter().map(|mark| mark.bytes as usize).sum();
+        self.buffered = self.buffered.saturating_sub(bytes);
+        self.produced.batches += 1;
+        self.produced.records += batch.marks.len() as u64;
+        self.produced.sent_bytes += batch.bytes.len() as u64;
+        self.produced.plain_bytes += batch.plain_bytes as u64;
+        self.accumulator.finished(batch);
+    }
+
+    fn check_timeouts(&self) -> Result<(), DriveError> {
+        let now = Mono::now();
+        let overdue = |link: &&Link| {
+            link.oldest()
+                .is_some_and(|sent| now.elapsed_since(sent) > REQUEST_TIMEOUT)
+        };
+        match self.links.values().find(overdue) {
+            None => Ok(()),
+            Some(link) => Err(DriveError::Timeout {
+                broker: link.conn.broker().to_owned(),
+                request: "Produce",
+                waited_ms: u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
+            }),
+        }
+    }
+
+    /// What is left when the drain is over may or may not be in the log.
+    fn give_up(&mut self) {
+        let mut left: Vec<Batch> = Vec::new();
+        for link in std::mem::take(&mut self.links).into_values() {
+            left.extend(link.abandon());
+        }
+        left.extend(self.accumulator.abandon());
+        left.sort_by_key(|batch| (batch.partition, batch.first));
+        for batch in left {
+            let count = batch.marks.len() as u64;
+            self.job.recorder.failed(count);
+            if let Some(written) = self.produced.written.get_mut(batch.partition as usize) {
+                written.give_up(batch.first, count);
+            }
+        }
+    }
+
+    /// Sleeps until a socket is ready, a linger ends or `next_record` is due.
+    fn wait(&self, next_record: Option<Mono>) -> Result<(), DriveError> {
+        let now = Mono::now();
+        let room = self
+            .links
+            .values()
+            .any(|l| l.in_flight() < self.job.settings.in_flight);
+        if room && self.accumulator.has_ready() {
+            return Ok(());
+        }
+        let mut nanos = SLEEP_NANOS_MAX.min(self.job.recorder.window().give_up.since(now));
+        if let Some(at) = next_record {
+            nanos = nanos.min(self.spin.sleep_nanos(at.since(now)));
+        }
+        if let Some(deadline) = self.accumulator.next_deadline().filter(|_| room) {
+            nanos = nanos.min(deadline.since(now));
+        }
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.links.len());
+        for link in self.links.values() {
+            let writing = if link.is_unwritten() {
+                PollFlags::OUT
+            } else {
+                PollFlags::empty()
+            };
+            fds.push(PollFd::new(&link.conn, PollFlags::IN | writing));
+        }
+        match poll(&mut fds, Some(&timespec(nanos))) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(DriveError::Io {
+                broker: self.job.route.bootstrap.join(","),
+                action: "waiting",
+                source: error.into(),
+            }),
+        }
+    }
+
+    /// Starts again after a connection broke: everything in flight is sent
+    /// again, in order.
+    fn recover(&mut self, error: DriveError) -> Result<(), DriveError> {
+        if !matches!(error, DriveError::Io { .. } | DriveError::Timeout { .. }) {
+            return Err(error);
+        }
+        self.produced.trouble = Some(error.to_string());
+        for link in std::mem::take(&mut self.links).into_values() {
+            for batch in link.abandon() {
+                self.job.recorder.failed(batch.marks.len() as u64);
+                self.accumulator.retry(batch);
+            }
+        }
+        let window = *self.job.recorder.window();
+        let deadline = Mono::now().after(RECOVER).min(window.give_up);
+        loop {
+            match self.refresh_leaders() {
+                Ok(()) => return Ok(()),
+                Err(_) if Mono::now() >= window.give_up => return Ok(()),
+                Err(_) if Mono::now() >= deadline => return Err(error),
+                Err(_) => sleep_until(Mono::now().plus(RECONNECT_GAP_NANOS)),
+            }
+        }
+    }
+
+    fn refresh_leaders(&mut self) -> Result<(), DriveError> {
+        let deadline = Mono::now()
+            .after(RECOVER)
+            .min(self.job.recorder.window().give_up);
+        let mut control = Control::reach_by(&self.job.route.bootstrap, deadline)?;
+        let partitions = u32::try_from(self.leaders.len()).unwrap_or(u32::MAX);
+        let leaders = control.leaders(&self.job.route.topic, partitions, deadline)?;
+        self.leaders.clone_from(&leaders.by_partition);
+        let mut route = (*self.job.route).clone();
+        route.leaders = leaders;
+        self.job.route = std::sync::Arc::new(route);
+        self.connect(deadline)
+    }
+
+    /// Opens the links that are missing.
+    fn connect(&mut self, deadline: Mono) -> Result<(), DriveError> {
+        for (node, broker) in &self.job.route.leaders.brokers {
+            if self.leaders.contains(node) && !self.links.contains_key(node) {
+                let conn = Conn::open(broker, deadline)?;
+                conn.version(PRODUCE_KEY, (PRODUCE_VERSION, PRODUCE_VERSION))?;
+                self.links.insert(*node, Link::new(conn));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ms(time: Mono) -> i64 {
+    i64::try_from(time.0 / 1_000_000).unwrap_or(i64::MAX)
+}
+
+fn compression(error: CompressionError) -> DriveError {
+    DriveError::Setting {
+        field: "producer.compression",
+        value: error.to_string(),
+        accepted: "a level that the codec has".to_owned(),
+    }
+}

@@ -1,0 +1,8 @@
+//! What a run costs: CPU, memory and disk of broker and client processes.
+
+mod listener;
+mod process;
+mod watch;
+
+pub use listener::local_listeners;
+pub use watch::{Cores, Observed, Side, Watch};

@@ -1,0 +1,105 @@
+//! CPU time of a process and of its busiest thread, from `/proc`.
+//!
+//! The kernel's per-thread times are what tells a saturated thread from a
+//! machine that is merely busy; sysinfo does not have them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// CPU time since the process began, in clock ticks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CpuTicks {
+    /// In its own code.
+    pub user: u64,
+    /// In the kernel on its behalf.
+    pub system: u64,
+    /// Both, by thread.
+    pub threads: BTreeMap<u32, u64>,
+}
+
+impl CpuTicks {
+    /// Reads a process; all zero when it is gone.
+    pub fn read(pid: u32) -> Self {
+        let root = format!("/proc/{pid}");
+        let (user, system) = stat(&Path::new(&root).join("stat")).unwrap_or_default();
+        let tasks = fs::read_dir(Path::new(&root).join("task"));
+        let threads = tasks.into_iter().flatten().flatten().filter_map(|task| {
+            let tid = task.file_name().to_str()?.parse().ok()?;
+            let (user, system) = stat(&task.path().join("stat"))?;
+            Some((tid, user + system))
+        });
+        Self {
+            user,
+            system,
+            threads: threads.collect(),
+        }
+    }
+
+    /// What was used since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let threads = self.threads.iter().map(|(tid, ticks)| {
+            (
+                *tid,
+                ticks.saturating_sub(earlier.threads.get(tid).copied().unwrap_or(0)),
+            )
+        });
+        Self {
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+            threads: threads.collect(),
+        }
+    }
+
+    /// The busiest thread's time.
+    pub fn busiest(&self) -> u64 {
+        self.threads.values().copied().max().unwrap_or(0)
+    }
+}
+
+fn stat(path: &Path) -> Option<(u64, u64)> {
+    parse_stat(&fs::read_to_string(path).ok()?)
+}
+
+/// User and system time of a `stat` line. The command's name stands in
+/// brackets and may hold anything, so fields are counted from its end.
+fn parse_stat(line: &str) -> Option<(u64, u64)> {
+    const USER: usize = 11;
+    let (_, fields) = line.rsplit_once(')')?;
+    let mut times = fields.split_ascii_whitespace().skip(USER);
+    Some((times.next()?.parse().ok()?, times.next()?.parse().ok()?))
+}
+
+/// Time that the hypervisor gave to others, in clock ticks over all cores.
+pub fn steal_ticks() -> Option<u64> {
+    const STEAL: usize = 8;
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    stat.lines()
+        .next()?
+        .split_ascii_whitespace()
+        .nth(STEAL)?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_found_behind_any_command_name() {
+        let check = |line: &str, expected| assert_eq!(parse_stat(line), expected, "{line}");
+        let fields = "S 1 2 3 0 -1 4194560 10 0 0 0 150 25 0 0 20 0";
+        check(&format!("7 (plimsoll) {fields}"), Some((150, 25)));
+        check(&format!("7 (a ) b (c) {fields}"), Some((150, 25)));
+        check("7 (cut", None);
+        check("", None);
+    }
+
+    #[test]
+    fn this_process_has_threads_and_a_dead_one_has_none() {
+        assert!(!CpuTicks::read(std::process::id()).threads.is_empty());
+        assert_eq!(CpuTicks::read(u32::MAX), CpuTicks::default());
+    }
+}

@@ -1,0 +1,241 @@
+//! Watching broker and client while a cell is measured.
+
+use super::process::{CpuTicks, steal_ticks};
+use crate::clock::Mono;
+use plimsoll_results::Usage;
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+/// One of the two sides of a measurement.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Side {
+    /// What it used in the measured window.
+    pub usage: Usage,
+    /// The busiest thread's share of one core.
+    pub busiest_thread: f64,
+}
+
+/// What was used in the measured window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The brokers together; absent when their processes are not known.
+    pub broker: Option<Side>,
+    /// This process.
+    pub client: Side,
+    /// Core seconds that the hypervisor gave to others.
+    pub steal_seconds: Option<f64>,
+}
+
+/// Observes processes from [`Watch::begin`] to [`Watch::end`].
+pub struct Watch {
+    /// Absent where sysinfo cannot read this system.
+    system: Option<System>,
+    ticks_per_second: f64,
+    brokers: Processes,
+    client: Processes,
+    began: Mono,
+    steal: Option<u64>,
+}
+
+struct Processes {
+    pids: Vec<u32>,
+    ticks: Vec<CpuTicks>,
+    last_ticks: u64,
+    peak_memory: u64,
+    disk: Disk,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Disk {
+    written: u64,
+    read: u64,
+}
+
+/// Cores in use since the last sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cores {
+    /// By the brokers, when they are known.
+    pub broker: Option<f64>,
+    /// By this process.
+    pub client: f64,
+}
+
+impl Watch {
+    /// Watches this process and the brokers' `pids`, which may be none.
+    pub fn new(pids: &[u32]) -> Self {
+        Self {
+            system: System::new().ok(),
+            ticks_per_second: rustix::param::clock_ticks_per_second() as f64,
+            brokers: Processes::new(pids.to_vec()),
+            client: Processes::new(vec![std::process::id()]),
+            began: Mono::now(),
+            steal: None,
+        }
+    }
+
+    /// The measured window begins.
+    pub fn begin(&mut self) {
+        self.refresh();
+        self.began = Mono::now();
+        self.steal = steal_ticks();
+        let system = self.system.as_ref();
+        [&mut self.brokers, &mut self.client]
+            .into_iter()
+            .for_each(|side| side.begin(system));
+    }
+
+    /// Notes memory in use. Peaks count from the first sample on.
+    pub fn sample(&mut self) {
+        self.refresh();
+        let system = self.system.as_ref();
+        [&mut self.brokers, &mut self.client]
+            .into_iter()
+            .for_each(|side| side.sample(system));
+    }
+
+    /// Cores used in the `seconds` since the last call.
+    pub fn cores(&mut self, seconds: f64) -> Cores {
+        let per_core = self.ticks_per_second * seconds.max(1e-3);
+        let client = self.client.step() as f64 / per_core;
+        let broker = self.brokers.step() as f64 / per_core;
+        Cores {
+            broker: (!self.brokers.pids.is_empty()).then_some(broker),
+            client,
+        }
+    }
+
+    /// The measured window ends.
+    pub fn end(&mut self) -> Observed {
+        self.sample();
+        let seconds = Mono::now().since(self.began) as f64 / 1e9;
+        let stolen = self.steal.zip(steal_ticks());
+        let side = |processes: &Processes| {
+            processes.end(self.system.as_ref(), self.ticks_per_second, seconds)
+        };
+        Observed {
+            broker: (!self.brokers.pids.is_empty()).then(|| side(&self.brokers)),
+            client: side(&self.client),
+            steal_seconds: stolen
+                .map(|(before, now)| now.saturating_sub(before) as f64 / self.ticks_per_second),
+        }
+    }
+
+    fn refresh(&mut self) {
+        let pids: Vec<Pid> = self
+            .brokers
+            .pids
+            .iter()
+            .chain(&self.client.pids)
+            .map(pid)
+            .collect();
+        let kind = ProcessRefreshKind::nothing()
+            .with_memory()
+            .with_disk_usage()
+            .without_tasks();
+        if let Some(system) = &mut self.system {
+            system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, kind);
+        }
+    }
+}
+
+impl Processes {
+    const fn new(pids: Vec<u32>) -> Self {
+        Self {
+            pids,
+            ticks: Vec::new(),
+            last_ticks: 0,
+            peak_memory: 0,
+            disk: Disk {
+                written: 0,
+                read: 0,
+            },
+        }
+    }
+
+    fn begin(&mut self, system: Option<&System>) {
+        self.ticks = self.pids.iter().map(|pid| CpuTicks::read(*pid)).collect();
+        self.step();
+        self.disk = self.disk(system);
+        self.sample(system);
+    }
+
+    fn sample(&mut self, system: Option<&System>) {
+        let found = self.pids.iter().filter_map(|id| system?.process(pid(id)));
+        self.peak_memory = self
+            .peak_memory
+            .max(found.map(sysinfo::Process::memory).sum());
+    }
+
+    /// Ticks used since the last call.
+    fn step(&mut self) -> u64 {
+        let now = self.pids.iter().map(|pid| {
+            let ticks = CpuTicks::read(*pid);
+            ticks.user + ticks.system
+        });
+        let now = now.sum();
+        now - std::mem::replace(&mut self.last_ticks, now).min(now)
+    }
+
+    fn disk(&self, system: Option<&System>) -> Disk {
+        let mut sum = Disk::default();
+        for process in self.pids.iter().filter_map(|id| system?.process(pid(id))) {
+            let usage = process.disk_usage();
+            sum.written += usage.total_written_bytes;
+            sum.read += usage.total_read_bytes;
+        }
+        sum
+    }
+
+    fn end(&self, system: Option<&System>, ticks_per_second: f64, seconds: f64) -> Side {
+        let (mut user, mut kernel, mut busiest) = (0, 0, 0);
+        for (pid, before) in self.pids.iter().zip(&self.ticks) {
+            let used = CpuTicks::read(*pid).since(before);
+            user += used.user;
+            kernel += used.system;
+            busiest = busiest.max(used.busiest());
+        }
+        let in_seconds = |ticks: u64| ticks as f64 / ticks_per_second;
+        let disk = self.disk(system);
+        let usage = Usage {
+            cpu_seconds: in_seconds(user + kernel),
+            cpu_user_seconds: Some(in_seconds(user)),
+            cpu_system_seconds: Some(in_seconds(kernel)),
+            peak_memory_bytes: self.peak_memory,
+            disk_written_bytes: Some(disk.written.saturating_sub(self.disk.written)),
+            disk_read_bytes: Some(disk.read.saturating_sub(self.disk.read)),
+            ..Usage::default()
+        };
+        Side {
+            usage,
+            busiest_thread: in_seconds(busiest) / seconds.max(1e-3),
+        }
+    }
+}
+
+fn pid(id: &u32) -> Pid {
+    Pid::from_u32(*id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_thread_shows_as_busy() {
+        let mut watch = Watch::new(&[]);
+        watch.begin();
+        let until = Mono::now().plus(150_000_000);
+        let mut spins = 0u64;
+        while Mono::now() < until {
+            spins += 1;
+        }
+        let observed = watch.end();
+        assert!(spins > 0);
+        assert!(observed.broker.is_none());
+        let usage = &observed.client.usage;
+        assert!(
+            usage.cpu_seconds > 0.0 && usage.peak_memory_bytes > 0,
+            "{usage:?}"
+        );
+        assert!(observed.client.busiest_thread > 0.0, "{observed:?}");
+    }
+}

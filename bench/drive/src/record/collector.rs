@@ -1,0 +1,166 @@
+//! Where the workers' intervals come together: totals, the timeline and the
+//! histogram log.
+//!
+//! Invariants: histograms are merged, percentiles never averaged; memory does
+//! not grow with the run except by one timeline entry a second.
+
+use super::recorder::{Interval, Tally};
+use parking_lot::Mutex;
+use plimsoll_results::{Histograms, HlogWriter, LatencyKind, ResultError, Second};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many seconds an interval stays open for workers that are behind.
+const OPEN_SECONDS: u32 = 3;
+/// The most empty intervals kept for reuse.
+const SPARE_MAX: usize = 64;
+
+/// Where workers leave full intervals and take empty ones.
+#[derive(Debug, Default)]
+pub struct Depot {
+    full: Mutex<Vec<Interval>>,
+    spare: Mutex<Vec<Interval>>,
+}
+
+impl Depot {
+    pub(super) fn deliver(&self, interval: Interval) {
+        self.full.lock().push(interval);
+    }
+
+    pub(super) fn fresh(&self, second: u32, kinds: &[LatencyKind]) -> Interval {
+        let mut spare = self.spare.lock();
+        let fits = |interval: &Interval| {
+            LatencyKind::ALL
+                .iter()
+                .all(|kind| interval.histogram(*kind).is_some() == kinds.contains(kind))
+        };
+        match spare.iter().position(fits) {
+            Some(at) => {
+                let mut interval = spare.swap_remove(at);
+                interval.second = second;
+                interval
+            }
+            None => Interval::new(second, kinds),
+        }
+    }
+
+    fn take_back(&self, mut interval: Interval) {
+        let mut spare = self.spare.lock();
+        if spare.len() < SPARE_MAX {
+            interval.clear();
+            spare.push(interval);
+        }
+    }
+}
+
+/// What a run measured so far.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// All samples, merged.
+    pub histograms: Histograms,
+    /// All counts.
+    pub tally: Tally,
+    /// One entry a second.
+    pub timeline: Vec<Second>,
+}
+
+/// Puts the intervals of all workers together.
+pub struct Collector {
+    depot: Arc<Depot>,
+    open: BTreeMap<u32, Interval>,
+    /// Seconds before this one are closed; stragglers count in it.
+    closed_before: u32,
+    collected: Collected,
+    log: Option<HlogWriter>,
+}
+
+impl Collector {
+    /// A collector that writes interval histograms to `log`, when there is one.
+    pub fn new(log: Option<HlogWriter>) -> Self {
+        Self {
+            depot: Arc::default(),
+            open: BTreeMap::new(),
+            closed_before: 0,
+            collected: Collected::default(),
+            log,
+        }
+    }
+
+    /// Where this collector's workers deliver.
+    pub fn depot(&self) -> Arc<Depot> {
+        Arc::clone(&self.depot)
+    }
+
+    /// Takes in what was delivered, and closes the seconds before `second` for
+    /// which nobody can be late any more.
+    pub fn collect(&mut self, second: u32) -> Result<Tally, ResultError> {
+        let full = std::mem::take(&mut *self.depot.full.lock());
+        for interval in full {
+            let second = interval.second.max(self.closed_before);
+            self.open
+                .entry(second)
+                .or_insert_with(|| Interval::new(second, &LatencyKind::ALL))
+                .absorb(&interval);
+            self.depot.take_back(interval);
+        }
+        let mut so_far = self.collected.tally;
+        self.open
+            .values()
+            .for_each(|interval| so_far.add(&interval.tally));
+        while let Some(entry) = self.open.first_entry() {
+            if entry.key().saturating_add(OPEN_SECONDS) >= second {
+                break;
+            }
+            self.closed_before = entry.key().saturating_add(1);
+            let interval = entry.remove();
+            self.close(&interval)?;
+        }
+        Ok(so_far)
+    }
+
+    /// Takes in the rest. Every recorder must have been dropped.
+    pub fn finish(mut self) -> Result<Collected, ResultError> {
+        self.collect(u32::MAX)?;
+        if let Some(log) = self.log.take() {
+            log.finish()?;
+        }
+        Ok(self.collected)
+    }
+
+    fn close(&mut self, interval: &Interval) -> Result<(), ResultError> {
+        let start = Duration::from_secs(u64::from(interval.second));
+        for kind in LatencyKind::ALL {
+            let Some(histogram) = interval.histogram(kind).filter(|h| !h.is_empty()) else {
+                continue;
+            };
+            self.collected.histograms.get_mut(kind).merge(histogram);
+            if let Some(log) = &mut self.log {
+                log.write(kind, histogram, start, Duration::from_secs(1))?;
+            }
+        }
+        self.collected.tally.add(&interval.tally);
+        self.collected.timeline.push(entry(interval));
+        Ok(())
+    }
+}
+
+fn entry(interval: &Interval) -> Second {
+    let response = interval
+        .histogram(LatencyKind::Response)
+        .filter(|h| !h.is_empty());
+    let at = |percentile: f64| response.map(|h| h.percentile_us(percentile));
+    let tally = &interval.tally;
+    Second {
+        second: interval.second,
+        records: tally.acknowledged,
+        bytes: tally.acknowledged_bytes,
+        p50_us: at(50.0),
+        p99_us: at(99.0),
+        p999_us: at(99.9),
+        max_us: at(100.0),
+        errors: tally.errors,
+        consumed: Some(tally.consumed),
+        ..Second::default()
+    }
+}
