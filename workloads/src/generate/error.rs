@@ -42,7 +42,9 @@ pub enum InputError {
         max: usize,
     },
     /// A record has no value where the key should be.
-    #[error("record {record} of {source_name} has no key at `{field}`: {reason}")]
+    #[error(
+        "record {record} of {source_name} has no key at `{field}`: {reason}; take another field, or keys of another kind"
+    )]
     Key {
         /// The sample.
         source_name: String,

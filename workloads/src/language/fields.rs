@@ -43,6 +43,9 @@ pub struct Field {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
+/// How a setting that may be left out is said to be.
+pub(crate) const UNSET: &str = "none";
+
 /// A type that a setting's text can be read as.
 pub(super) trait Setting: Sized + Serialize + JsonSchema {
     fn read(text: &str) -> Result<Self, TextError>;
@@ -121,9 +124,13 @@ impl Setting for ArrivalSpec {
     }
 }
 
+/// A setting that may be left out; `none` is as if it were.
 impl<T: Setting> Setting for Option<T> {
     fn read(text: &str) -> Result<Self, TextError> {
-        T::read(text).map(Some)
+        match text.trim() {
+            UNSET => Ok(None),
+            text => T::read(text).map(Some),
+        }
     }
 
     fn rebase(&mut self, base: &Path) {

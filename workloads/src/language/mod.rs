@@ -34,8 +34,8 @@ pub use cell::{
 pub use choices::{Acks, DriverKind, Isolation};
 pub use compression::{Codec, Compression};
 pub(crate) use contradictions::{Contradiction, contradictions};
-pub(crate) use fields::Params;
 pub use fields::{Configs, Field};
+pub(crate) use fields::{Params, UNSET};
 pub use keys::KeySpec;
 pub use problem::{Problem, SpecError};
 pub use rates::RateSpec;

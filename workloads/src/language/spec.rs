@@ -5,6 +5,7 @@ use super::{
     cell::CellSpec,
     contradictions::contradictions,
     document::{self, Leaf, Written},
+    fields::UNSET,
     problem::{Origin, Problem, SpecError},
     run::RunSpec,
     suggest,
@@ -67,15 +68,13 @@ impl Spec {
     /// overrides of `--set`.
     pub fn find(path_or_name: &str, sets: &[String]) -> Result<Self, SpecError> {
         let path = Path::new(path_or_name);
-        if path.exists() {
-            return Self::load(path, sets);
-        }
         match shipped::workload(path_or_name) {
-            Some(workload) => {
+            Some(workload) if !path.is_file() => {
                 let file = format!("{path_or_name}.toml");
                 Self::parse(workload.text, &file, Path::new(""), sets)
             }
-            None => Err(SpecError::NotFound {
+            _ if path.exists() => Self::load(path, sets),
+            _ => Err(SpecError::NotFound {
                 name: path_or_name.to_owned(),
                 accepted: shipped::advice(path_or_name),
             }),
@@ -201,7 +200,7 @@ impl Spec {
                 None => return Err(vec![suggest::unknown(path)]),
                 Some(Err(error)) => messages.push(error.to_string()),
                 Some(Ok(())) => {
-                    let value = probe.params().remove(path).unwrap_or_default();
+                    let value = probe.params().remove(path).unwrap_or_else(|| UNSET.into());
                     if values.contains(&value) {
                         messages.push(format!("`{text}` stands in the list twice"));
                     }

@@ -4,7 +4,8 @@ use super::{Cell, PLAN_VERSION, Plan, PlanAxis, Run, fraction, identity};
 use crate::{
     generate::{Sample, Trace},
     language::{
-        ArrivalSpec, CellSpec, Contradiction, PayloadSpec, Source, Spec, SpecError, contradictions,
+        ArrivalSpec, CellSpec, Contradiction, PayloadSpec, Source, Spec, SpecError, UNSET,
+        contradictions,
     },
     units::Span,
 };
@@ -39,8 +40,12 @@ impl Spec {
                 .map_err(|(path, message)| refuse(path, message))?;
         }
         let cell = |spec: CellSpec| {
-            let params = spec.params();
+            let mut params = spec.params();
             let id = identity::cell_id(&params, &inputs.hashes);
+            for axis in self.axes() {
+                let unset = || UNSET.into();
+                params.entry(axis.path().to_owned()).or_insert_with(unset);
+            }
             Cell { id, params, spec }
         };
         let cells: Vec<_> = specs.into_iter().map(cell).collect();

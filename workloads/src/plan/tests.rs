@@ -128,6 +128,16 @@ fn a_file_is_known_by_its_content() {
 }
 
 #[test]
+fn a_setting_may_be_swept_with_and_without() {
+    let plan = plan("transactions.records = ['none', 100]");
+    let labels: Vec<_> = plan.cells.iter().map(|cell| plan.label(cell)).collect();
+    assert_eq!(labels, ["records=none", "records=100"]);
+    assert_eq!(plan.axes[0].values, ["none".into(), Value::from(100)]);
+    let without = self::plan("").cells[0].id.clone();
+    assert_eq!(plan.cells[0].id, without, "none is as if left out");
+}
+
+#[test]
 fn a_short_sample_is_warned_of() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     fs::write(dir.path().join("few"), "a\nb\n").expect("written");
