@@ -73,7 +73,9 @@ fn fastest(sweep: &Sweep<'_>) -> Option<String> {
         let ratio = ratio_of(next, best, RATE)?;
         let label = sweep.label(next);
         Some(if ratio.excludes(1.0) {
-            format!(", ahead of {label} by {}", ratio_text(&ratio))
+            let by = percent((ratio.estimate - 1.0).abs());
+            let support = support(&ratio, |r| signed_percent(r - 1.0));
+            format!(", ahead of {label} by {by} {support}")
         } else {
             format!(", not told apart from {label}: {}", ratio_text(&ratio))
         })

@@ -11,7 +11,7 @@ use crate::effects::ratio_text;
 use crate::page::Words;
 use crate::sweep::Sweep;
 use crate::{PlotError, units};
-use plimsoll_results::stats::{Shift, unpaired_ratio};
+use plimsoll_results::stats::{Shift, Spread, unpaired_ratio};
 use plimsoll_results::{Group, LatencyKind, Metric, RunResult};
 
 /// A metric that runs are compared by.
@@ -70,6 +70,10 @@ pub(crate) struct Comparison {
     pub candidate: String,
     /// What makes the comparison doubtful.
     pub cautions: Vec<String>,
+    /// One sentence a metric.
+    pub summary: Vec<String>,
+    /// The candidate's letter.
+    pub letter: char,
     pub lines: Vec<Line>,
     pub charts: Vec<Chart>,
 }
@@ -88,8 +92,34 @@ pub(crate) fn compare(runs: &[RunResult]) -> Result<Vec<Comparison>, PlotError> 
 
 /// A letter for the run's place, then what it ran on.
 pub(crate) fn run_label(run: &RunResult, position: usize) -> String {
-    let letter = char::from(b'A' + u8::try_from(position.min(25)).unwrap_or(25));
-    format!("{letter}: {} on {}", run.name, run.target.label())
+    format!(
+        "{}: {} on {}",
+        letter(position),
+        run.name,
+        run.target.label()
+    )
+}
+
+fn letter(position: usize) -> char {
+    char::from(b'A' + u8::try_from(position.min(25)).unwrap_or(25))
+}
+
+/// The middle setting's change, the range over settings, and how many stand
+/// out of their own noise. Settings are not repeats, so they give no interval.
+fn in_a_sentence(compared: &Compared, letter: char, rows: &[Row]) -> Option<String> {
+    let ratios: Vec<f64> = rows.iter().map(|row| row.ratio.estimate).collect();
+    let spread = Spread::of(&ratios)?;
+    let decided = rows.iter().filter(|row| row.ratio.excludes(1.0)).count();
+    let change = |ratio: f64| units::signed_percent(ratio - 1.0);
+    Some(format!(
+        "{}: {letter} against A {} in the middle setting, {} to {} over {} settings, {decided} of \
+         which differ by more than their repeats do.",
+        compared.name,
+        change(spread.median),
+        change(spread.min),
+        change(spread.max),
+        rows.len()
+    ))
 }
 
 fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, PlotError> {
@@ -102,7 +132,9 @@ fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, Plo
             Some((left.label(group), group, other))
         })
         .collect();
+    let letter = letter(position + 1);
     let mut lines = Vec::new();
+    let mut summary = Vec::new();
     let mut charts = Vec::new();
     for compared in &COMPARED {
         let mut rows = Vec::new();
@@ -117,6 +149,7 @@ fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, Plo
                 ratio,
             });
         }
+        summary.extend(in_a_sentence(compared, letter, &rows));
         rows.sort_by(|x, y| y.ratio.estimate.total_cmp(&x.ratio.estimate));
         let forest = Forest {
             words: words(compared, a, b, position, rows.len()),
@@ -124,14 +157,16 @@ fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, Plo
             rows,
         };
         if let Some(scene) = forest.scene() {
-            let letter = char::from(b'b' + u8::try_from(position.min(24)).unwrap_or(24));
-            charts.push(Chart::of(&format!("{}-{letter}", compared.chart), scene)?);
+            let name = format!("{}-{}", compared.chart, letter.to_ascii_lowercase());
+            charts.push(Chart::of(&name, scene)?);
         }
     }
     Ok(Comparison {
         baseline: run_label(a, 0),
         candidate: run_label(b, position + 1),
         cautions: cautions(a, b, matched.len(), left.groups.len()),
+        summary,
+        letter,
         lines,
         charts,
     })
@@ -166,13 +201,10 @@ fn words(compared: &Compared, a: &RunResult, b: &RunResult, position: usize, n: 
     let context = Context::of(a);
     let title = compared.name;
     Words {
-        title: format!(
-            "{title}: {} ÷ A",
-            char::from(b'B' + u8::try_from(position.min(24)).unwrap_or(24))
-        ),
+        title: format!("{title}: {} ÷ A", letter(position + 1)),
         subtitle: format!(
             "{} against {}, {n} settings. Lines are intervals at the confidence the repeats give; \
-             grey where no difference is shown.",
+             grey where they hold 1×.",
             run_label(b, position + 1),
             run_label(a, 0)
         ),
@@ -196,7 +228,7 @@ fn cautions(a: &RunResult, b: &RunResult, matched: usize, all: usize) -> Vec<Str
     }
     cautions.push(
         "The runs were not interleaved: a machine that drifted between them shows as a \
-         difference. `plimsoll gate` pairs and interleaves."
+         difference. plimsoll gate pairs and interleaves them."
             .to_string(),
     );
     cautions

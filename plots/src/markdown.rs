@@ -22,11 +22,15 @@ pub fn markdown(runs: &[RunResult]) -> Result<String, PlotError> {
             escape(&comparison.candidate),
             escape(&comparison.baseline)
         );
+        for sentence in &comparison.summary {
+            let _ = writeln!(out, "{}\n", escape(sentence));
+        }
         for caution in &comparison.cautions {
             let _ = writeln!(out, "- {}", escape(caution));
         }
         out.push('\n');
-        let head = ["setting", "metric", "A", "the other", "difference"];
+        let letter = comparison.letter.to_string();
+        let head = ["setting", "metric", "A", &letter, "difference"];
         let lines = comparison.lines.iter().map(|line| {
             vec![
                 line.setting.clone(),

@@ -40,9 +40,8 @@ impl Standing {
     pub(crate) const fn class(self) -> &'static str {
         match self {
             Self::Holds => "good",
-            Self::Differs => "bad",
-            Self::Undecided => "open",
-            Self::NotMeasured => "none",
+            Self::Differs => "open",
+            Self::Undecided | Self::NotMeasured => "none",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The table of a run: one row per setting, shared by page, markdown and CSV.
 
 use crate::sweep::Sweep;
-use crate::units::{bytes_rate, digits, memory, micros, si};
+use crate::units::{bytes_rate, digits, memory, micros, range, si};
 use plimsoll_results::stats::Spread;
 use plimsoll_results::{Group, LatencyKind, Metric, value_label};
 
@@ -147,7 +147,7 @@ fn number(spread: &Spread, text: fn(f64) -> String) -> Number {
         range: if low == high {
             String::new()
         } else {
-            format!("{low} – {high}")
+            range(&low, &high)
         },
     }
 }

@@ -57,6 +57,19 @@ pub(crate) fn signed_micros(value: f64) -> String {
     format!("{sign}{}", micros(value.abs()))
 }
 
+/// Two texts of one unit as a range: `2.1–2.4 ms`, `990 µs–1.1 ms`.
+pub(crate) fn range(low: &str, high: &str) -> String {
+    let unit = |text: &str| {
+        let from = text.find(|c: char| !(c.is_ascii_digit() || c == '.'));
+        from.map_or("", |at| &text[at..]).to_string()
+    };
+    let shared = unit(high);
+    if unit(low) == shared {
+        return format!("{}–{high}", low.strip_suffix(&shared).unwrap_or(low));
+    }
+    format!("{low}–{high}")
+}
+
 /// A whole number with thin spaces between thousands.
 pub(crate) fn count(value: u64) -> String {
     let plain = value.to_string();
@@ -153,6 +166,9 @@ mod tests {
         check(signed_micros(250.0), "+250 µs");
         check(count(1_234_567), "1\u{202f}234\u{202f}567");
         check(si(f64::NAN), "–");
+        check(range("304K", "310K"), "304–310K");
+        check(range("990 µs", "1.1 ms"), "990 µs–1.1 ms");
+        check(range("3", "4"), "3–4");
     }
 
     #[test]

@@ -230,3 +230,20 @@ fn a_thousand_cells_stay_readable() {
     let many: Vec<RunResult> = (0..8).map(|_| run.clone()).collect();
     check("many-runs", &many, &["only in the result"]);
 }
+
+/// Pictures and words of the fixtures, so that a change to either is seen and
+/// meant. The numbers in them are made up.
+#[test]
+fn fixtures_look_as_they_did() {
+    let run = fixture::quickstart();
+    let drawn = draw(&run).expect("draws");
+    for name in [
+        "throughput",
+        "latency-heat",
+        "compression-against-throughput",
+    ] {
+        let chart = drawn.iter().find(|chart| chart.name == name);
+        insta::assert_snapshot!(name, chart.expect("drawn").svg);
+    }
+    insta::assert_snapshot!("markdown", markdown(&[run]).expect("renders"));
+}

@@ -131,14 +131,20 @@ impl Histogram {
         if self.is_empty() {
             return Vec::new();
         }
+        let fractions = (1..=SPECTRUM_DECADES * SPECTRUM_STEPS)
+            .map(|step| 10f64.powf(f64::from(step) / f64::from(SPECTRUM_STEPS)))
+            .take_while(|one_in| *one_in <= self.count() as f64)
+            .map(|one_in| round_percentile(100.0 * (1.0 - 1.0 / one_in)));
+        let mut wanted = fractions.peekable();
         let mut points = vec![(0.0, us(self.inner.min()))];
-        for step in 1..=SPECTRUM_DECADES * SPECTRUM_STEPS {
-            let one_in = 10f64.powf(f64::from(step) / f64::from(SPECTRUM_STEPS));
-            if one_in > self.count() as f64 {
-                break;
+        let mut below = 0;
+        for bar in self.inner.iter_recorded() {
+            below += bar.count_since_last_iteration();
+            let reached = |p: &f64| (p / 100.0 * self.count() as f64).ceil() as u64 <= below;
+            while let Some(percentile) = wanted.next_if(reached) {
+                let value = us(bar.value_iterated_to()).min(self.max_us());
+                points.push((percentile, value));
             }
-            let percentile = round_percentile(100.0 * (1.0 - 1.0 / one_in));
-            points.push((percentile, self.percentile_us(percentile)));
         }
         points.push((100.0, self.max_us()));
         points
@@ -290,6 +296,9 @@ mod tests {
         let before_last = spectrum[spectrum.len() - 2].0;
         assert_eq!(before_last, 99.9);
         assert!(spectrum.iter().any(|p| p.0 == 99.0));
+        for (percentile, us) in &spectrum[1..] {
+            assert_eq!(*us, histogram.percentile_us(*percentile), "p{percentile}");
+        }
         assert!(spectrum.is_sorted_by(|a, b| a.0 <= b.0 && a.1 <= b.1));
     }
 

@@ -192,8 +192,8 @@ fn fill(scene: &mut Scene, cell: Frame, shade: &Shade, spread: &Spread, format: 
     let (colour, ink) = heat(shade.share(spread.median));
     scene.rect(cell, colour);
     let At(x, y) = cell.middle();
-    let range = format!("{}–{}", format(spread.min), format(spread.max));
-    let ranged = spread.has_width() && text_width(&range, 9.0, false) < cell.width() - 4.0;
+    let range = crate::units::range(&format(spread.min), &format(spread.max));
+    let ranged = spread.has_width() && text_width(&range, 9.5, false) < cell.width() - 4.0;
     let value = Text::new(
         At(x, if ranged { y - 7.0 } else { y }),
         13.0,
@@ -201,7 +201,7 @@ fn fill(scene: &mut Scene, cell: Frame, shade: &Shade, spread: &Spread, format: 
     );
     scene.text(value.bold().align(Align::Middle).paint(ink));
     if ranged {
-        let text = Text::new(At(x, y + 10.0), 9.0, range).align(Align::Middle);
+        let text = Text::new(At(x, y + 10.0), 9.5, range).align(Align::Middle);
         scene.text(text.paint(ink));
     }
 }
