@@ -1,5 +1,6 @@
 use super::*;
 use crate::language::{Codec, PayloadSpec, Source};
+use proptest::{collection::vec, prelude::*, sample::select};
 
 /// Compares a text with the stored one.
 macro_rules! check_told {
@@ -210,4 +211,44 @@ fn a_workload_that_is_not_there_is_told_apart_from_one_that_cannot_be_read() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let error = check(&directory.path().display().to_string());
     assert!(error.starts_with("cannot read "), "{error}");
+}
+
+/// A setting's path and a value that may or may not fit it.
+fn lines() -> impl Strategy<Value = String> {
+    let paths: Vec<_> = suggest::settings()
+        .map(|(section, field)| suggest::dotted(section, field.name))
+        .collect();
+    let values = prop_oneof![
+        any::<i64>().prop_map(|n| n.to_string()),
+        any::<f64>().prop_map(|n| n.to_string()),
+        "[a-z0-9(),.=:%/ -]{0,20}".prop_map(|text| format!("'{text}'")),
+        "(zipf|hot|mix|uniform|steps|ramp|burst|at)\\([0-9KMBs%/,:. ]{0,20}\\)"
+            .prop_map(|text| format!("'{text}'")),
+        "\\[('[a-z0-9]{0,4}',?){0,4}\\]",
+        Just("true".to_owned()),
+    ];
+    let path = prop_oneof![select(paths), "[a-z_.]{1,20}"];
+    (path, values).prop_map(|(path, value)| format!("{path} = {value}"))
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,200}", set in "\\PC{0,40}") {
+        let _ = read(&text, &[&set]);
+    }
+
+    /// What is refused says why; what is read shows its settings, and reads
+    /// back from its stored form.
+    #[test]
+    fn every_setting_is_read_or_refused_with_a_reason(lines in vec(lines(), 1..5)) {
+        match read(&lines.join("\n"), &[]) {
+            Err(error) => prop_assert!(error.to_string().len() > 10, "{error}"),
+            Ok(spec) => {
+                let stored = serde_json::to_string(&spec.base).expect("a cell is JSON");
+                let base: CellSpec = serde_json::from_str(&stored).expect("it reads back");
+                prop_assert_eq!(base.params(), spec.base.params());
+                prop_assert_eq!(base, spec.base);
+            }
+        }
+    }
 }
