@@ -195,6 +195,24 @@ impl<const N: usize> Entries<N> {
         Ok(low + block.partition_point(before) as u32)
     }
 
+    /// Keeps the entries up to the first that `follows` refuses, given the one
+    /// before it. Unlike a search it holds on a file whose tail is garbage.
+    pub(crate) fn keep_while(
+        &mut self,
+        place: Place<'_>,
+        follows: impl Fn(Option<&[u8; N]>, &[u8; N]) -> bool,
+    ) -> Result<(), LogError> {
+        let mut kept = 0;
+        let mut last = None;
+        self.for_each(place, |entry| {
+            let keep = follows(last.as_ref(), entry);
+            kept += u32::from(keep);
+            last = Some(*entry);
+            keep
+        })?;
+        self.truncate(place, kept)
+    }
+
     /// Calls `each` with every entry in order until it returns `false`.
     pub(crate) fn for_each(
         &self,

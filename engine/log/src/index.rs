@@ -76,6 +76,16 @@ impl OffsetIndex {
         self.0.truncate(place, count)
     }
 
+    /// Keeps the entries that rise and whose batches end before `offset`.
+    pub(crate) fn keep_sound(&mut self, place: Place<'_>, offset: Offset) -> Result<(), LogError> {
+        self.0.keep_while(place, |last, entry| {
+            let entry = indexed(place, entry);
+            let last = last.map(|last| indexed(place, last));
+            entry.last_offset < offset
+                && last.is_none_or(|l| l.last_offset < entry.last_offset && l.pos < entry.pos)
+        })
+    }
+
     fn before(
         &self,
         place: Place<'_>,
@@ -151,6 +161,18 @@ impl TimeIndex {
             .0
             .partition_point(place, |entry| i64::from(u32_at(entry, 8)) < wanted)?;
         self.0.truncate(place, count)
+    }
+
+    /// Keeps the entries that rise and whose batches end before `offset`.
+    pub(crate) fn keep_sound(&mut self, place: Place<'_>, offset: Offset) -> Result<(), LogError> {
+        self.0.keep_while(place, |last, entry| {
+            let entry = newest(place, entry);
+            let last = last.map(|last| newest(place, last));
+            entry.last_offset < offset
+                && last.is_none_or(|l| {
+                    l.last_offset < entry.last_offset && l.timestamp < entry.timestamp
+                })
+        })
     }
 }
 
@@ -231,6 +253,14 @@ impl TxnIndex {
             .0
             .partition_point(place, |entry| i64_at(entry, 18) < offset.get())?;
         self.0.truncate(place, count)
+    }
+
+    /// Keeps the entries that rise and whose marker lies before `offset`.
+    pub(crate) fn keep_sound(&mut self, place: Place<'_>, offset: Offset) -> Result<(), LogError> {
+        self.0.keep_while(place, |last, entry| {
+            let marker = i64_at(entry, 18);
+            marker < offset.get() && last.is_none_or(|last| i64_at(last, 18) < marker)
+        })
     }
 }
 

@@ -243,6 +243,21 @@ impl Segment {
         self.txns.cut(home.file(self.base, Kind::TxnIndex), offset)
     }
 
+    /// Keeps of the indexes what a flush up to `offset` made durable; what lies
+    /// past it may be garbage.
+    pub(crate) fn keep_sound_indexes(
+        &mut self,
+        home: Home<'_>,
+        offset: Offset,
+    ) -> Result<(), LogError> {
+        self.index
+            .keep_sound(home.file(self.base, Kind::Index), offset)?;
+        self.times
+            .keep_sound(home.file(self.base, Kind::TimeIndex), offset)?;
+        self.txns
+            .keep_sound(home.file(self.base, Kind::TxnIndex), offset)
+    }
+
     /// Empties the indexes, whatever their files hold.
     pub(crate) fn drop_indexes(&mut self, home: Home<'_>) -> Result<(), LogError> {
         self.index.0.clear(home.file(self.base, Kind::Index))?;

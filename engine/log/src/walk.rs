@@ -139,8 +139,10 @@ pub(crate) struct Checked {
 pub(crate) struct Span {
     pub(crate) pos: u64,
     pub(crate) end: u64,
-    /// No batch may begin before this offset; it moves on with each batch.
+    /// Where the next batch begins; it moves on with each.
     pub(crate) next_offset: Offset,
+    /// Whether a batch may begin later than that, as where compaction has been.
+    pub(crate) gaps: bool,
 }
 
 impl Checked {
@@ -163,7 +165,9 @@ impl Checked {
                 format!("batch of {len} bytes in the last {left}"),
             ));
         }
-        if header.base_offset < span.next_offset || header.last_offset().get() == i64::MAX {
+        let next = header.base_offset == span.next_offset
+            || (span.gaps && header.base_offset > span.next_offset);
+        if !next || header.last_offset().get() == i64::MAX {
             let why = format!(
                 "offset {} where {} is next",
                 header.base_offset, span.next_offset

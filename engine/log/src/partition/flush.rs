@@ -81,7 +81,8 @@ impl PartitionLog {
 
     pub(super) fn collect_flush(&mut self) -> Result<Option<Flush>, LogError> {
         let mut files = std::mem::take(&mut self.unsynced_snapshots);
-        let first = self.segment_at(self.recovery_point);
+        // The segment before may have been sealed since.
+        let first = self.segment_at(self.recovery_point.plus(-1));
         let home = home!(self);
         for segment in self.sealed.iter_mut().chain([&mut self.active]).skip(first) {
             segment.take_unsynced(home, &mut files)?;

@@ -47,15 +47,14 @@ impl PartitionLog {
 
     /// The first of the records with the newest timestamp.
     pub fn max_timestamp(&self) -> Result<Option<TimestampedOffset>, LogError> {
-        let home = home!(self);
         let mut best = None;
         let mut at = self.segment_at(self.log_start);
         while let Some((segment, _)) = self.segment_and_end(at) {
-            if let Some(newest) = segment.newest(home)?
-                && newest.last_offset >= self.log_start
-                && best.is_none_or(|(_, timestamp)| newest.timestamp > timestamp)
+            let newest = self.newest_readable(segment)?;
+            if let Some(newest) = newest
+                && best.is_none_or(|(_, timestamp)| newest > timestamp)
             {
-                best = Some((segment, newest.timestamp));
+                best = Some((segment, newest));
             }
             at += 1;
         }
@@ -63,6 +62,26 @@ impl PartitionLog {
             Some((segment, timestamp)) => self.first_since(segment, timestamp),
             None => Ok(None),
         }
+    }
+
+    /// The newest timestamp of a segment's records from the log start on.
+    fn newest_readable(&self, segment: &Segment) -> Result<Option<TimestampMs>, LogError> {
+        let home = home!(self);
+        if segment.base >= self.log_start {
+            return Ok(segment.newest(home)?.map(|newest| newest.timestamp));
+        }
+        let Some(first) = segment.locate(home, self.log_start)? else {
+            return Ok(None);
+        };
+        let mut newest = self.records_of(segment, &first, |records| {
+            let readable = records.filter(|(_, offset)| *offset >= self.log_start);
+            readable.map(|(timestamp, _)| timestamp).max()
+        })?;
+        let mut walk = segment.walk(home, first.end())?;
+        while let Some(found) = walk.next().map_err(|stop| segment.broken(home, stop))? {
+            newest = newest.max(Some(found.header.max_timestamp));
+        }
+        Ok(newest)
     }
 
     fn first_since(
@@ -105,16 +124,34 @@ impl PartitionLog {
         found: &Found,
         timestamp: TimestampMs,
     ) -> Result<Option<(TimestampMs, Offset)>, LogError> {
+        self.records_of(segment, found, |mut records| {
+            Iterator::find(&mut records, |(at, offset)| {
+                *at >= timestamp && *offset >= self.log_start
+            })
+        })
+    }
+
+    /// What `of` makes of a batch's timestamps and offsets; a batch that does
+    /// not inflate is taken for one record.
+    fn records_of<T>(
+        &self,
+        segment: &Segment,
+        found: &Found,
+        of: impl FnOnce(&mut dyn Iterator<Item = (TimestampMs, Offset)>) -> T,
+    ) -> Result<T, LogError> {
         let bytes = batch_bytes(self, segment, found)?;
         let mut scratch = Vec::new();
         let Ok(records) = batch::records(&bytes, &mut scratch, INFLATED_BYTES_MAX) else {
             let offset = found.header.base_offset.max(self.log_start);
-            return Ok(Some((found.header.max_timestamp, offset)));
+            return Ok(of(&mut std::iter::once((
+                found.header.max_timestamp,
+                offset,
+            ))));
         };
-        let since = records
+        let mut records = records
             .filter_map(Result::ok)
-            .find(|record| record.timestamp >= timestamp && record.offset >= self.log_start);
-        Ok(since.map(|record| (record.timestamp, record.offset)))
+            .map(|record| (record.timestamp, record.offset));
+        Ok(of(&mut records))
     }
 }
 

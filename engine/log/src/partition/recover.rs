@@ -4,7 +4,8 @@
 //! compared with its checksum, indexed, and noted for its epoch and producer.
 //! The first bytes that are not a whole batch end the log, and so does a gap
 //! between two segments: the missing one was written before what follows, but
-//! the disk kept only the latter.
+//! the disk kept only the latter. Base offsets are under no checksum, so unless
+//! the topic is compacted each batch must also begin where the last one ended.
 
 use super::append::marker;
 use super::open::{Loaded, Recovered};
@@ -81,6 +82,11 @@ pub(super) fn scan(
             });
             break;
         }
+        if at + 1 < loaded.segments.len()
+            && let Some(segment) = loaded.segments.get_mut(at)
+        {
+            segment.seal(scan.home)?;
+        }
     }
     if let Some(cut) = cut {
         drop_after(scan.home, loaded, cut, recovered)?;
@@ -93,12 +99,13 @@ pub(super) fn scan(
 }
 
 impl Scan<'_> {
-    /// The first segment to scan: the one that holds the recovery point, or an
-    /// earlier one whose indexes are lost and whose batches are not whole.
+    /// The first segment to scan: the one that holds the last durable batch,
+    /// whose indexes may lack their end, or an earlier one whose indexes are
+    /// lost and whose batches are not whole.
     fn first(&self, loaded: &mut Loaded) -> Result<usize, LogError> {
         let holds = loaded
             .segments
-            .partition_point(|s| s.base <= self.recovery_point);
+            .partition_point(|s| s.base < self.recovery_point);
         let first = holds.saturating_sub(1);
         for (at, segment) in loaded.segments.iter_mut().enumerate().take(first) {
             if !loaded.unindexed.contains(&segment.base) {
@@ -135,7 +142,7 @@ impl Scan<'_> {
     }
 
     fn trusted_start(&self, segment: &mut Segment) -> Result<Option<End>, LogError> {
-        segment.cut_indexes(self.home, self.recovery_point)?;
+        segment.keep_sound_indexes(self.home, self.recovery_point)?;
         let place = self.home.file(segment.base, Kind::Index);
         let Some(entry) = segment.index.last(place)? else {
             return Ok(None);
@@ -200,6 +207,7 @@ impl Scan<'_> {
             pos: segment.size,
             end: file_size,
             next_offset: loaded.log_end,
+            gaps: self.config.cleanup_policy.compact,
         };
         let (end, because) = progress.run(self, segment, span, recovered)?;
         loaded.log_end = end;

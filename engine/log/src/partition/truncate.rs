@@ -40,6 +40,8 @@ impl PartitionLog {
             };
             log.active.truncate(home, end)?;
             log.log_end = end.next_offset.min(offset);
+            // Records may have been deleted up to within the batch.
+            log.log_start = log.log_start.min(log.log_end);
             log.after_cut()
         })
     }

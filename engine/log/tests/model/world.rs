@@ -1,0 +1,486 @@
+//! A log, its model, and the steps that move both.
+
+use crate::model::{Batch, Model, Record, Role, assert_batches};
+use plimsoll_log::{
+    AppendAs, AppendError, Appended, Checkpointed, Checkpoints, LogConfig, LogDir, LogError,
+    MemDisk, OffsetCheckpoint, Origin, PartitionLog, TopicPartition,
+};
+use plimsoll_wire::batch::BatchHeader;
+use plimsoll_wire::compression::Compression;
+use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The disk failed under a step.
+#[derive(Debug)]
+pub struct Crashed;
+
+pub struct World {
+    pub disk: MemDisk,
+    pub dir: Option<LogDir>,
+    pub log: Option<PartitionLog>,
+    pub model: Model,
+    /// What the model would be had the step under way been done.
+    pub after: Model,
+    /// Batches below this offset survive a crash.
+    pub durable: i64,
+    pub rng: ChaCha8Rng,
+    seed: u64,
+    clock: i64,
+    leader_epoch: i32,
+}
+
+pub fn config() -> LogConfig {
+    LogConfig {
+        segment_bytes: 1500,
+        index_interval_bytes: 150,
+        ..LogConfig::default()
+    }
+}
+
+fn partition() -> TopicPartition {
+    TopicPartition {
+        topic: "t".to_owned(),
+        partition: PartitionIndex(0),
+    }
+}
+
+impl World {
+    /// A new log on `disk`.
+    pub fn new(seed: u64, disk: &MemDisk) -> Result<Self, Crashed> {
+        let mut world = Self {
+            disk: disk.clone(),
+            dir: None,
+            log: None,
+            model: Model::default(),
+            after: Model::default(),
+            durable: 0,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            seed,
+            clock: 1_000_000,
+            leader_epoch: 0,
+        };
+        world.open()?;
+        Ok(world)
+    }
+
+    /// The world as the next process finds it on `disk`.
+    pub fn reopen(mut self, disk: MemDisk) -> Self {
+        self.log = None;
+        self.dir = None;
+        self.disk = disk;
+        self.open().unwrap();
+        self
+    }
+
+    pub fn log(&self) -> &PartitionLog {
+        self.log.as_ref().unwrap()
+    }
+
+    fn log_mut(&mut self) -> &mut PartitionLog {
+        self.log.as_mut().unwrap()
+    }
+
+    fn now(&self) -> TimestampMs {
+        TimestampMs(self.clock)
+    }
+
+    pub fn open(&mut self) -> Result<(), Crashed> {
+        self.log = None;
+        self.dir = None;
+        let dir = self.lived(LogDir::open(
+            Arc::new(self.disk.clone()),
+            PathBuf::from("/data"),
+        ))?;
+        let from = dir.checkpointed(&partition());
+        let opened = PartitionLog::open(
+            Arc::new(self.disk.clone()),
+            dir.partition_path(&partition()),
+            Arc::new(config()),
+            Checkpointed {
+                high_watermark: Offset(i64::MAX),
+                ..from
+            },
+            self.now(),
+        );
+        let (log, _) = self.lived(opened)?;
+        self.dir = Some(dir);
+        self.log = Some(log);
+        Ok(())
+    }
+
+    /// A log that lies on `disk`, its model unknown.
+    pub fn on(disk: &MemDisk) -> Self {
+        Self::new(0, disk).unwrap()
+    }
+
+    /// One step that appends.
+    pub fn append_some(&mut self) -> Result<(), Crashed> {
+        self.after = self.model.clone();
+        match self.rng.random_range(0..3) {
+            0 => self.append(Role::Plain),
+            1 => self.append_idempotent(),
+            _ => self.append_transactional(),
+        }
+    }
+
+    /// One random step.
+    pub fn step(&mut self) -> Result<(), Crashed> {
+        self.clock += self.rng.random_range(0..50);
+        self.after = self.model.clone();
+        match self.rng.random_range(0..100) {
+            0..30 => self.append(Role::Plain),
+            30..45 => self.append_idempotent(),
+            45..58 => self.append_transactional(),
+            58..66 => self.end_transaction(),
+            66..70 => self.repeat(),
+            70..73 => self.refuse(),
+            73..76 => self.roll(),
+            76..82 => self.flush(),
+            82..86 => self.checkpoint(),
+            86..88 => self.rest(),
+            88..91 => self.delete_records(),
+            91..94 => self.truncate(),
+            94..97 => self.stop_clean(),
+            _ => self.stop_hard(),
+        }
+    }
+
+    fn append(&mut self, role: Role) -> Result<(), Crashed> {
+        let count = self.rng.random_range(1..6);
+        let records = (0..count).map(|_| self.record()).collect();
+        let codec = Compression::ALL[self.rng.random_range(0..5)];
+        self.append_records(role, codec, records)
+    }
+
+    fn record(&mut self) -> Record {
+        let timestamp = self.clock + self.rng.random_range(-40..40);
+        let mut bytes = |max: usize| -> Option<Vec<u8>> {
+            let len = self.rng.random_range(0..max);
+            let byte: u8 = self.rng.random();
+            self.rng.random_bool(0.9).then(|| vec![byte; len])
+        };
+        Record {
+            timestamp,
+            key: bytes(10),
+            value: bytes(80),
+        }
+    }
+
+    fn append_records(
+        &mut self,
+        role: Role,
+        codec: Compression,
+        records: Vec<Record>,
+    ) -> Result<(), Crashed> {
+        let (base, leader_epoch) = (self.model.end(), self.leader_epoch);
+        let mut batch = Batch {
+            base,
+            leader_epoch,
+            role,
+            codec,
+            records,
+            len: 0,
+        };
+        let mut bytes = batch.encode();
+        batch.len = bytes.len();
+        self.after.push(batch.clone());
+        let appended = match self.offer(&mut bytes, role) {
+            Ok(appended) => appended,
+            Err(AppendError::Log(e)) => return self.lived(Err(e)),
+            Err(e) => panic!("seed {}: {role:?}: {e}", self.seed),
+        };
+        assert_eq!(
+            (appended.base_offset.get(), appended.duplicate),
+            (base, false)
+        );
+        assert_eq!(appended.last_offset.get() + 1, batch.next());
+        self.model.push(batch);
+        let end = self.log().log_end();
+        self.log_mut().set_high_watermark(end);
+        Ok(())
+    }
+
+    fn offer(&mut self, bytes: &mut [u8], role: Role) -> Result<Appended, AppendError> {
+        let header = BatchHeader::parse(bytes).unwrap();
+        let origin = match role {
+            Role::Marker(..) => Origin::Coordinator,
+            _ => Origin::Client,
+        };
+        let how = AppendAs {
+            leader_epoch: LeaderEpoch(self.leader_epoch),
+            now: self.now(),
+            origin,
+        };
+        self.log_mut().append(bytes, &header, how)
+    }
+
+    fn next_sequence(&self, id: i64) -> i32 {
+        let last = self.model.last_of(id);
+        // The first is near the end of the range, so that all wrap.
+        last.map_or(i32::MAX - 7, |batch| batch.next_sequence().unwrap())
+    }
+
+    fn append_idempotent(&mut self) -> Result<(), Crashed> {
+        let id = self.rng.random_range(1..4);
+        let sequence = self.next_sequence(id);
+        self.append(Role::Idempotent(id, sequence))
+    }
+
+    fn append_transactional(&mut self) -> Result<(), Crashed> {
+        let id = self.rng.random_range(10..13);
+        let sequence = self.next_sequence(id);
+        self.append(Role::Transactional(id, sequence))
+    }
+
+    fn end_transaction(&mut self) -> Result<(), Crashed> {
+        let id = self.rng.random_range(10..13);
+        let committed: bool = self.rng.random();
+        let known = self
+            .model
+            .batches
+            .iter()
+            .any(|batch| batch.producer() == Some(id));
+        if !known || self.model.last_of(id).is_none() {
+            return Ok(());
+        }
+        let record = Record {
+            timestamp: self.clock,
+            key: Some(vec![0, 0, 0, u8::from(committed)]),
+            value: Some(vec![0, 0, 0, 0, 0, 1]),
+        };
+        self.append_records(Role::Marker(id, committed), Compression::None, vec![record])
+    }
+
+    /// Sends a producer's last batch again.
+    fn repeat(&mut self) -> Result<(), Crashed> {
+        let id = self.rng.random_range(1..4);
+        let Some(last) = self.model.last_of(id).cloned() else {
+            return Ok(());
+        };
+        let appended = match self.offer(&mut last.encode(), last.role) {
+            Ok(appended) => appended,
+            Err(AppendError::Log(e)) => return self.lived(Err(e)),
+            Err(e) => panic!("seed {}: repeated {}: {e}", self.seed, last.base),
+        };
+        assert_eq!(
+            (appended.base_offset.get(), appended.duplicate),
+            (last.base, true)
+        );
+        Ok(())
+    }
+
+    /// Sends a batch that leaves a gap in its producer's sequence.
+    fn refuse(&mut self) -> Result<(), Crashed> {
+        let id = self.rng.random_range(1..4);
+        let Some(last) = self.model.last_of(id).cloned() else {
+            return Ok(());
+        };
+        let role = Role::Idempotent(id, (last.next_sequence().unwrap() & 0xffff) + 9);
+        let refused = self.offer(&mut Batch { role, ..last }.encode(), role);
+        assert!(
+            matches!(refused, Err(AppendError::OutOfOrderSequence { .. })),
+            "seed {}: {refused:?}",
+            self.seed
+        );
+        Ok(())
+    }
+
+    fn roll(&mut self) -> Result<(), Crashed> {
+        let now = self.now();
+        let outcome = self.log_mut().roll(now);
+        self.lived(outcome)
+    }
+
+    fn flush(&mut self) -> Result<(), Crashed> {
+        let now = self.now();
+        let outcome = self.log_mut().flush(now);
+        self.lived(outcome)?;
+        assert_eq!(self.log().recovery_point().get(), self.model.end());
+        self.durable = self.model.end();
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), Crashed> {
+        let at = |offset| OffsetCheckpoint::from([(partition(), offset)]);
+        let log = self.log();
+        let checkpoints = Checkpoints {
+            recovery_points: at(log.recovery_point()),
+            log_starts: at(log.log_start()),
+            high_watermarks: at(log.high_watermark()),
+        };
+        let outcome = self.dir.as_ref().unwrap().store(&checkpoints);
+        self.lived(outcome)
+    }
+
+    fn rest(&mut self) -> Result<(), Crashed> {
+        let outcome = self.log_mut().rest();
+        self.lived(outcome)
+    }
+
+    fn delete_records(&mut self) -> Result<(), Crashed> {
+        let (start, end) = (self.model.start, self.model.end());
+        let to = self.rng.random_range(start..=start + (end - start) / 3);
+        self.after.start = to;
+        let moved = self.log_mut().delete_records_to(Offset(to)).unwrap();
+        assert_eq!(moved, Offset(to));
+        self.model.start = to;
+        self.checkpoint()
+    }
+
+    /// As a follower does whose leader knows less, under a new leader then.
+    fn truncate(&mut self) -> Result<(), Crashed> {
+        let (start, end) = (self.model.start, self.model.end());
+        let to = self.rng.random_range((end - 20).max(start)..=end);
+        self.after.truncate(to);
+        self.durable = self.durable.min(self.after.end());
+        let now = self.now();
+        let outcome = self.log_mut().truncate_to(Offset(to), now);
+        self.lived(outcome)?;
+        self.model = self.after.clone();
+        self.leader_epoch += 1;
+        self.checkpoint()
+    }
+
+    fn stop_clean(&mut self) -> Result<(), Crashed> {
+        let now = self.now();
+        let outcome = self.log_mut().close_clean(now);
+        self.lived(outcome)?;
+        self.durable = self.model.end();
+        self.checkpoint()?;
+        let outcome = self.dir.as_ref().unwrap().mark_clean();
+        self.lived(outcome)?;
+        self.open()
+    }
+
+    /// The process dies and the machine lives: nothing written is lost.
+    fn stop_hard(&mut self) -> Result<(), Crashed> {
+        self.open()
+    }
+
+    fn lived<T>(&self, outcome: Result<T, LogError>) -> Result<T, Crashed> {
+        match outcome {
+            Ok(done) => Ok(done),
+            Err(e) if e.to_string().contains("power is gone") => Err(Crashed),
+            Err(e) => panic!("seed {}: {e}", self.seed),
+        }
+    }
+
+    /// Fails unless the log is what the model says.
+    pub fn check(&mut self, context: &str) {
+        let context = format!("seed {} {context}", self.seed);
+        let (log, model) = (self.log.as_ref().unwrap(), &self.model);
+        assert_eq!(log.log_start(), Offset(model.start), "{context}: start");
+        assert_eq!(log.log_end(), Offset(model.end()), "{context}: end");
+        let everything = read(log, model.start, usize::MAX, model.end());
+        let first = model
+            .batches
+            .partition_point(|batch| batch.next() <= model.start);
+        assert_batches(&everything, &model.batches[first..], &context);
+        self.check_read(&context);
+        self.check_lookups(&context);
+    }
+
+    fn check_read(&mut self, context: &str) {
+        let (start, end) = (self.model.start, self.model.end());
+        let from = self.rng.random_range(start..=end);
+        let upto = self.rng.random_range(from..=end);
+        let max: usize = self.rng.random_range(0..4000);
+        let min_one: bool = self.rng.random();
+        let batches = &self.model.batches;
+        let first = batches.partition_point(|batch| batch.next() <= from);
+        let mut last = first;
+        let mut bytes = 0;
+        while let Some(batch) = batches.get(last) {
+            bytes += batch.len;
+            let forced = min_one && last == first;
+            if batch.next() > upto || from >= upto || (bytes > max && !forced) {
+                break;
+            }
+            last += 1;
+        }
+        let slices = self
+            .log()
+            .read(Offset(from), max, min_one, Offset(upto))
+            .unwrap();
+        let mut found = Vec::new();
+        slices
+            .iter()
+            .for_each(|range| range.read_into(&mut found).unwrap());
+        let asked = format!("{context}: read {from}..{upto}, {max} bytes, min one {min_one}");
+        let next = slices.next_offset().get();
+        if slices.iter().count() < 16 {
+            let expected = batches[first..last].last().map_or(from, Batch::next);
+            assert_eq!(next, expected, "{asked}");
+        }
+        let got = batches
+            .partition_point(|batch| batch.next() <= next)
+            .max(first);
+        assert_batches(&found, &batches[first..got], &asked);
+    }
+
+    fn check_lookups(&mut self, context: &str) {
+        let timestamp = self.clock + self.rng.random_range(-3000..100);
+        let (start, end) = (self.model.start, self.model.end());
+        let from = self.rng.random_range(start..=end);
+        let upto = self.rng.random_range(from..=end);
+        let (log, model) = (self.log(), &self.model);
+        let found = log.offset_by_timestamp(TimestampMs(timestamp)).unwrap();
+        let found = found.map(|found| found.offset.get());
+        assert_eq!(
+            found,
+            model.first_since(timestamp),
+            "{context}: timestamp {timestamp}"
+        );
+        let newest = log.max_timestamp().unwrap().map(|found| found.offset.get());
+        assert_eq!(newest, model.newest(), "{context}: newest timestamp");
+        let mut aborted = model.aborted();
+        aborted.retain(|txn| txn.last_offset.get() >= from && txn.first_offset.get() < upto);
+        let found = log
+            .aborted_transactions(Offset(from), Offset(upto))
+            .unwrap();
+        assert_eq!(found, aborted, "{context}: aborted in {from}..{upto}");
+        let stable = model.open().into_values().min().unwrap_or(end);
+        assert_eq!(
+            log.last_stable_offset(),
+            Offset(stable),
+            "{context}: stable"
+        );
+        for (id, first) in model.open() {
+            let producer = log.producer(ProducerId(id)).unwrap();
+            assert_eq!(
+                producer.txn_start,
+                Some(Offset(first)),
+                "{context}: producer {id}"
+            );
+        }
+        for batch in model.batches.iter().filter(|batch| batch.next() > start) {
+            let epoch = log.epoch_of(Offset(batch.base.max(start)));
+            assert_eq!(
+                epoch,
+                LeaderEpoch(batch.leader_epoch),
+                "{context}: batch {}",
+                batch.base
+            );
+        }
+    }
+}
+
+fn read(log: &PartitionLog, from: i64, max_bytes: usize, upto: i64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut from = Offset(from);
+    while from < Offset(upto) {
+        let slices = log.read(from, max_bytes, true, Offset(upto)).unwrap();
+        assert!(
+            slices.next_offset() > from,
+            "nothing at {from} below {upto}"
+        );
+        slices
+            .iter()
+            .for_each(|range| range.read_into(&mut bytes).unwrap());
+        from = slices.next_offset();
+    }
+    bytes
+}
