@@ -1,3 +1,57 @@
-//! One broker node: request handlers over logs, coordinators and the metadata image.
+//! One broker node: request handlers over logs, coordinators and the metadata
+//! image.
+//!
+//! [`Broker`] takes a request's bytes and the time, and answers with a
+//! response, or with a [`Parked`] request to be polled later. It knows no
+//! sockets, threads or clocks: a server drives it, and so does a simulated
+//! world.
+//!
+//! Invariants:
+//! - Requests of one connection are handled in order; a partition's appends
+//!   are ordered by its lock.
+//! - Metadata changes in one place, [`metadata`], and only after its record is
+//!   durable.
+//! - No bytes of a peer make it panic, nor allocate more than the frame they
+//!   came in.
 
 pub mod config;
+
+mod api;
+mod apply;
+mod auto_create;
+mod broker;
+mod catalog;
+mod config_target;
+mod connection;
+mod convert;
+mod dispatch;
+mod error;
+mod features;
+mod fetch_sessions;
+mod fetch_wait;
+mod local_metadata;
+mod log_dirs;
+mod log_scan;
+mod metadata;
+mod operations;
+mod outcome;
+mod parked;
+mod partition;
+mod placement;
+mod producer_ids;
+mod refusal;
+mod request;
+mod routes;
+mod startup;
+mod timers;
+mod topic_name;
+mod topic_settings;
+mod topics;
+mod upkeep;
+
+pub use broker::Broker;
+pub use config::{BrokerConfig, ConfigError, Endpoint};
+pub use connection::Connection;
+pub use error::BrokerError;
+pub use outcome::{CloseReason, Outcome, Part, Response, Wake};
+pub use parked::Parked;

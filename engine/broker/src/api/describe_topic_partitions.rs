@@ -1,0 +1,138 @@
+//! DescribeTopicPartitions 0: topics in order of name, a page at a time, with a
+//! cursor to the first partition that did not fit.
+
+use crate::api::metadata::offline;
+use crate::broker::Broker;
+use crate::convert::{broker_id, broker_ids, topic};
+use crate::operations;
+use crate::outcome::Outcome;
+use crate::request::Request;
+use crate::topic_name;
+use kafka_protocol::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
+use kafka_protocol::messages::describe_topic_partitions_response::{
+    Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
+    DescribeTopicPartitionsResponseTopic,
+};
+use plimsoll_cluster::{Image, PartitionImage, TopicImage};
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::types::PartitionIndex;
+use std::collections::BTreeSet;
+
+pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
+    request.answer(|_, query: DescribeTopicPartitionsRequest| {
+        let image = broker.image();
+        let mut page = Page {
+            image: &image,
+            room: usize::try_from(query.response_partition_limit)
+                .unwrap_or(0)
+                .clamp(1, broker.limits().described_partitions_max),
+            topics: Vec::new(),
+            next: None,
+        };
+        let (from_topic, from_partition) = match &query.cursor {
+            Some(cursor) => (cursor.topic_name.0.as_str(), cursor.partition_index.max(0)),
+            None => ("", 0),
+        };
+        for name in names(&image, &query).range(from_topic..) {
+            let first = if *name == from_topic {
+                from_partition
+            } else {
+                0
+            };
+            if !page.add(name, PartitionIndex(first)) {
+                break;
+            }
+        }
+        DescribeTopicPartitionsResponse::default()
+            .with_topics(page.topics)
+            .with_next_cursor(page.next)
+    })
+}
+
+/// The names asked for, or all of them, in order.
+fn names<'a>(image: &'a Image, query: &'a DescribeTopicPartitionsRequest) -> BTreeSet<&'a str> {
+    if query.topics.is_empty() {
+        image.topics().map(|topic| &*topic.name).collect()
+    } else {
+        query
+            .topics
+            .iter()
+            .map(|asked| asked.name.0.as_str())
+            .collect()
+    }
+}
+
+/// A page being filled.
+struct Page<'a> {
+    image: &'a Image,
+    /// How many more partitions fit.
+    room: usize,
+    topics: Vec<DescribeTopicPartitionsResponseTopic>,
+    next: Option<Cursor>,
+}
+
+impl Page<'_> {
+    /// Adds a topic's partitions from `first` on. Answers whether all did fit.
+    fn add(&mut self, name: &str, first: PartitionIndex) -> bool {
+        let Some(found) = self.image.topic(name) else {
+            let code = match topic_name::check(name) {
+                Ok(()) => ErrorCode::UnknownTopicOrPartition,
+                Err(_) => ErrorCode::InvalidTopicException,
+            };
+            self.topics.push(
+                DescribeTopicPartitionsResponseTopic::default()
+                    .with_error_code(code.code())
+                    .with_name(Some(topic(name)))
+                    .with_topic_authorized_operations(i32::MIN),
+            );
+            return true;
+        };
+        let cursor = |index: PartitionIndex| {
+            Cursor::default()
+                .with_topic_name(topic(name))
+                .with_partition_index(index.get())
+        };
+        if self.room == 0 {
+            self.next = Some(cursor(first));
+            return false;
+        }
+        let mut left = found.partitions.range(first..);
+        let fits: Vec<_> = left
+            .by_ref()
+            .take(self.room)
+            .map(|(index, partition)| describe(self.image, *index, partition))
+            .collect();
+        self.room -= fits.len();
+        self.topics.push(entry(found, fits));
+        self.next = left.next().map(|(index, _)| cursor(*index));
+        self.next.is_none()
+    }
+}
+
+fn entry(
+    found: &TopicImage,
+    partitions: Vec<DescribeTopicPartitionsResponsePartition>,
+) -> DescribeTopicPartitionsResponseTopic {
+    DescribeTopicPartitionsResponseTopic::default()
+        .with_name(Some(topic(&found.name)))
+        .with_topic_id(found.id)
+        .with_is_internal(topic_name::is_internal(&found.name))
+        .with_topic_authorized_operations(operations::TOPIC)
+        .with_partitions(partitions)
+}
+
+fn describe(
+    image: &Image,
+    index: PartitionIndex,
+    partition: &PartitionImage,
+) -> DescribeTopicPartitionsResponsePartition {
+    DescribeTopicPartitionsResponsePartition::default()
+        .with_partition_index(index.get())
+        .with_leader_id(broker_id(partition.leader))
+        .with_leader_epoch(partition.leader_epoch.get())
+        .with_replica_nodes(broker_ids(&partition.replicas))
+        .with_isr_nodes(broker_ids(&partition.isr))
+        .with_eligible_leader_replicas(Some(Vec::new()))
+        .with_last_known_elr(Some(Vec::new()))
+        .with_offline_replicas(broker_ids(&offline(image, partition)))
+}

@@ -1,0 +1,166 @@
+//! What the partitions of a fetch have to offer right now.
+
+use crate::fetch_sessions::Target;
+use crate::partition::Partition;
+use plimsoll_log::{LogError, PartitionLog, ReadError, Slices};
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::fetch::{AbortedTransaction, EpochEndOffset};
+use plimsoll_wire::types::{LeaderEpoch, Offset};
+
+/// How much a fetch wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How many bytes are worth an answer before its time is up.
+    pub(crate) bytes_min: u64,
+    /// How many bytes of records may be answered, but for a first batch that
+    /// is larger.
+    pub(crate) bytes_max: usize,
+    /// Whether records of open and aborted transactions are hidden.
+    pub(crate) committed: bool,
+}
+
+/// What all partitions of a fetch offer, in the order of its targets.
+pub(crate) struct Gathered {
+    pub(crate) reads: Vec<Read>,
+    pub(crate) bytes: u64,
+    /// Something should be answered at once, whatever the bytes.
+    urgent: bool,
+}
+
+impl Gathered {
+    /// Whether to answer now.
+    pub(crate) fn is_enough(&self, limits: &Limits) -> bool {
+        self.urgent || self.bytes >= limits.bytes_min || self.reads.is_empty()
+    }
+}
+
+/// What one partition offers.
+pub(crate) struct Read {
+    pub(crate) error: ErrorCode,
+    pub(crate) high_watermark: Offset,
+    pub(crate) last_stable: Offset,
+    pub(crate) log_start: Offset,
+    pub(crate) aborted: Option<Vec<AbortedTransaction>>,
+    pub(crate) diverging: Option<EpochEndOffset>,
+    pub(crate) slices: Option<Slices>,
+}
+
+impl Read {
+    const fn failed(error: ErrorCode) -> Self {
+        Self {
+            error,
+            high_watermark: Offset(-1),
+            last_stable: Offset(-1),
+            log_start: Offset(-1),
+            aborted: None,
+            diverging: None,
+            slices: None,
+        }
+    }
+
+    /// Bytes of records.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.slices.as_ref().map_or(0, Slices::bytes)
+    }
+}
+
+/// Plans the reads of all targets.
+pub(crate) fn gather(targets: &[Target], limits: &Limits) -> Gathered {
+    let mut gathered = Gathered {
+        reads: Vec::with_capacity(targets.len()),
+        bytes: 0,
+        urgent: false,
+    };
+    for target in targets {
+        let taken = usize::try_from(gathered.bytes).unwrap_or(usize::MAX);
+        let room = Room {
+            bytes: target.bytes_max.min(limits.bytes_max.saturating_sub(taken)),
+            first: gathered.bytes == 0,
+            committed: limits.committed,
+        };
+        let read = match &target.partition {
+            Ok(partition) => read(partition, target, &room),
+            Err(code) => Err(*code),
+        };
+        let read = read.unwrap_or_else(Read::failed);
+        gathered.bytes += read.bytes();
+        gathered.urgent |= read.error.is_error() || read.diverging.is_some();
+        gathered.reads.push(read);
+    }
+    gathered
+}
+
+/// How much may be read of one partition.
+struct Room {
+    bytes: usize,
+    /// Nothing was found yet: a first batch may be larger than the room.
+    first: bool,
+    committed: bool,
+}
+
+fn read(partition: &Partition, target: &Target, room: &Room) -> Result<Read, ErrorCode> {
+    partition.check_epoch(target.epoch)?;
+    let held = partition.lock();
+    let log = held.log()?;
+    let (high_watermark, last_stable) = (log.high_watermark(), log.last_stable_offset());
+    let upto = if room.committed {
+        last_stable
+    } else {
+        high_watermark
+    };
+    let diverging = diverging(log, target)?;
+    let failed = |error| match error {
+        ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::Log(error) => storage(partition, &error),
+    };
+    let slices = match diverging {
+        Some(_) => None,
+        None => Some(
+            log.read(target.from, room.bytes, room.first, upto)
+                .map_err(failed)?,
+        ),
+    };
+    let aborted = match &slices {
+        Some(slices) if room.committed => {
+            let found = log
+                .aborted_transactions(target.from, slices.next_offset())
+                .map_err(|error| storage(partition, &error))?;
+            let of = |txn: &plimsoll_log::AbortedTxn| AbortedTransaction {
+                producer_id: txn.producer_id,
+                first_offset: txn.first_offset,
+            };
+            Some(found.iter().map(of).collect())
+        }
+        _ => None,
+    };
+    Ok(Read {
+        error: ErrorCode::None,
+        high_watermark,
+        last_stable,
+        log_start: log.log_start(),
+        aborted,
+        diverging,
+        slices,
+    })
+}
+
+/// Where the client's log and this one part, when they do (KIP-320).
+fn diverging(log: &PartitionLog, target: &Target) -> Result<Option<EpochEndOffset>, ErrorCode> {
+    if target.last_epoch == LeaderEpoch::NONE {
+        return Ok(None);
+    }
+    let end = log
+        .end_offset_for_epoch(target.last_epoch)
+        .ok_or(ErrorCode::OffsetOutOfRange)?;
+    let parted = end.epoch < target.last_epoch || end.end < target.from;
+    Ok(parted.then_some(EpochEndOffset {
+        epoch: end.epoch,
+        end_offset: end.end,
+    }))
+}
+
+fn storage(partition: &Partition, error: &LogError) -> ErrorCode {
+    let (topic, index) = (&partition.topic, partition.index.get());
+    tracing::error!(%error, %topic, partition = index, "cannot read a log");
+    ErrorCode::KafkaStorageError
+}

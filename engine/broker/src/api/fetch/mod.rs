@@ -1,0 +1,175 @@
+//! Fetch 4–18: records of many partitions, as ranges of their files.
+//!
+//! A fetch that finds fewer bytes than it asks for waits until they arrive or
+//! its time is up. Version 7 brings sessions, 9 leader epochs, 12 diverging
+//! epochs, 13 topic ids.
+
+mod gather;
+mod parked;
+mod reply;
+
+use crate::broker::Broker;
+use crate::catalog::{Catalog, Topic as ServedTopic};
+use crate::fetch_sessions::{Session, Target, TopicKey};
+use crate::outcome::{CloseReason, Outcome};
+use crate::partition::Partition;
+use crate::request::{Envelope, Request};
+use gather::{Limits, gather};
+use parked::ParkedFetch;
+use parking_lot::Mutex;
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::fetch::{FetchRequest, FetchTopic, ForgottenTopic, IsolationLevel};
+use plimsoll_wire::time::Instant;
+use plimsoll_wire::topic::Topic;
+use plimsoll_wire::types::PartitionIndex;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The first version that calls topics by id.
+const BY_ID: i16 = 13;
+
+pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
+    let body = request.body.split().freeze();
+    let query = match FetchRequest::decode(request.version(), &body) {
+        Ok(query) => query,
+        Err(error) => return Outcome::Close(CloseReason(format!("fetch: {error}"))),
+    };
+    let envelope = request.envelope;
+    let (targets, conversation) = match converse(broker, &query, envelope, request.now.mono) {
+        Ok(begun) => begun,
+        Err(code) => return Outcome::Ready(reply::refused(envelope, code)),
+    };
+    let at_most = |asked: i32| usize::try_from(asked).unwrap_or(0);
+    let limits = Limits {
+        bytes_min: u64::try_from(query.min_bytes).unwrap_or(0),
+        bytes_max: at_most(query.max_bytes).min(broker.limits().fetch_bytes_max),
+        committed: query.isolation == IsolationLevel::ReadCommitted,
+    };
+    let gathered = gather(&targets, &limits);
+    let wait = Duration::from_millis(u64::try_from(query.max_wait_ms).unwrap_or(0));
+    let fetch = ParkedFetch {
+        envelope,
+        targets,
+        conversation,
+        limits,
+        wait: None,
+    };
+    if wait.is_zero() || gathered.is_enough(&fetch.limits) {
+        return Outcome::Ready(fetch.reply(gathered));
+    }
+    fetch.park(gathered, request.now.mono.after(wait), request.waker)
+}
+
+/// What kind of exchange a fetch belongs to.
+pub(crate) enum Conversation {
+    /// It stands alone.
+    None,
+    /// The first of a session: all is told.
+    Full(i32, Arc<Mutex<Session>>),
+    /// A later one: news is told.
+    Incremental(i32, Arc<Mutex<Session>>),
+}
+
+/// Begins the request's turn in its session, and works out what is wanted.
+fn converse(
+    broker: &Broker,
+    query: &FetchRequest<'_>,
+    envelope: Envelope,
+    now: Instant,
+) -> Result<(Vec<Target>, Conversation), ErrorCode> {
+    const CLOSE: i32 = -1;
+    const OPEN: i32 = 0;
+    let catalog = broker.catalog();
+    let named = |topic: &FetchTopic<'_>| targets_of(&catalog, topic);
+    let by_id = envelope.version >= BY_ID;
+    let (id, epoch) = (query.session.id, query.session.epoch);
+    if epoch == CLOSE || epoch == OPEN {
+        if id != 0 {
+            broker.sessions.close(id);
+        }
+        let mut targets: Vec<_> = query.topics.iter().flat_map(named).collect();
+        if epoch == CLOSE || targets.is_empty() {
+            return Ok((targets, Conversation::None));
+        }
+        for (slot, target) in targets.iter_mut().enumerate() {
+            target.slot = slot;
+        }
+        let opened = broker
+            .sessions
+            .open(&targets, by_id, now, || broker.random_number());
+        let conversation = opened.map_or(Conversation::None, |(id, session)| {
+            Conversation::Full(id, session)
+        });
+        return Ok((targets, conversation));
+    }
+    let session = broker
+        .sessions
+        .get(id)
+        .ok_or(ErrorCode::FetchSessionIdNotFound)?;
+    let mut held = session.lock();
+    held.begin(epoch, by_id, now)?;
+    held.put(query.topics.iter().flat_map(named).collect());
+    for ForgottenTopic { topic, partitions } in &query.forgotten {
+        let (key, _) = resolve(&catalog, *topic);
+        partitions
+            .iter()
+            .for_each(|index| held.forget(&key, *index));
+    }
+    let targets = held.targets(|key, index| find(&catalog, key, index));
+    drop(held);
+    Ok((targets, Conversation::Incremental(id, session)))
+}
+
+/// A topic as the client calls it, and as it is served.
+fn resolve<'a>(catalog: &'a Catalog, topic: Topic<'_>) -> (TopicKey, Option<&'a Arc<ServedTopic>>) {
+    match topic {
+        Topic::Name(name) => {
+            let found = catalog.topic(name);
+            let name = found.map_or_else(|| Arc::from(name), |found| Arc::clone(&found.name));
+            (TopicKey::Name(name), found)
+        }
+        Topic::Id(id) => (TopicKey::Id(id), catalog.topic_by_id(id)),
+    }
+}
+
+/// The partition that a client calls by this key and number.
+fn find(
+    catalog: &Catalog,
+    key: &TopicKey,
+    index: PartitionIndex,
+) -> Result<Arc<Partition>, ErrorCode> {
+    partition_of(resolve(catalog, key.wire()).1, key, index)
+}
+
+fn partition_of(
+    topic: Option<&Arc<ServedTopic>>,
+    key: &TopicKey,
+    index: PartitionIndex,
+) -> Result<Arc<Partition>, ErrorCode> {
+    let Some(topic) = topic else {
+        return Err(match key {
+            TopicKey::Name(_) => ErrorCode::UnknownTopicOrPartition,
+            TopicKey::Id(_) => ErrorCode::UnknownTopicId,
+        });
+    };
+    topic
+        .partition(index)
+        .cloned()
+        .ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// What a request wants of one topic.
+fn targets_of(catalog: &Catalog, asked: &FetchTopic<'_>) -> Vec<Target> {
+    let (key, topic) = resolve(catalog, asked.topic);
+    let target = |partition: &plimsoll_wire::fetch::FetchPartition| Target {
+        topic: key.clone(),
+        index: partition.index,
+        partition: partition_of(topic, &key, partition.index),
+        from: partition.fetch_offset,
+        bytes_max: usize::try_from(partition.max_bytes).unwrap_or(0),
+        epoch: partition.current_leader_epoch,
+        last_epoch: partition.last_fetched_epoch,
+        slot: 0,
+    };
+    asked.partitions.iter().map(target).collect()
+}

@@ -1,0 +1,98 @@
+//! A fetch that waits for its bytes.
+
+use super::Conversation;
+use super::gather::{Gathered, Limits, gather};
+use super::reply;
+use crate::broker::Broker;
+use crate::fetch_sessions::Target;
+use crate::fetch_wait::FetchWait;
+use crate::outcome::{Outcome, Response, Wake};
+use crate::parked::{Parked, Waiting};
+use crate::request::Envelope;
+use plimsoll_wire::time::{Instant, Now};
+use std::sync::Arc;
+
+/// How often a fetch looks again because bytes arrived while it looked. Then
+/// it answers with what there is.
+const LOOKS_MAX: usize = 8;
+
+/// A fetch, and what it needs to be answered.
+pub(crate) struct ParkedFetch {
+    pub(crate) envelope: Envelope,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) conversation: Conversation,
+    pub(crate) limits: Limits,
+    pub(crate) wait: Option<(Arc<FetchWait>, Arc<dyn Wake>)>,
+}
+
+impl ParkedFetch {
+    /// The response with what was gathered.
+    pub(crate) fn reply(&self, gathered: Gathered) -> Response {
+        reply::answer(self.envelope, &self.targets, &self.conversation, gathered)
+    }
+
+    /// Waits for more than was gathered.
+    pub(crate) fn park(
+        mut self,
+        gathered: Gathered,
+        deadline: Instant,
+        waker: &Arc<dyn Wake>,
+    ) -> Outcome {
+        match self.wait_for_more(gathered, waker) {
+            Some(response) => Outcome::Ready(response),
+            None => Outcome::Parked(Parked::new(deadline, self)),
+        }
+    }
+
+    /// Asks the partitions to be told of more. Answers when there is enough
+    /// already.
+    fn wait_for_more(&mut self, mut gathered: Gathered, waker: &Arc<dyn Wake>) -> Option<Response> {
+        for _ in 0..LOOKS_MAX {
+            let missing = self.limits.bytes_min.saturating_sub(gathered.bytes);
+            let missing = i64::try_from(missing).unwrap_or(i64::MAX);
+            let wait = FetchWait::new(missing, Arc::clone(waker));
+            let more = self
+                .targets
+                .iter()
+                .zip(&gathered.reads)
+                .any(|(target, read)| {
+                    let partition = target.partition.as_ref();
+                    partition
+                        .is_ok_and(|partition| partition.lock().wait(&wait, read.high_watermark))
+                });
+            if !more {
+                self.wait = Some((wait, Arc::clone(waker)));
+                return None;
+            }
+            wait.cancel();
+            gathered = gather(&self.targets, &self.limits);
+            if gathered.is_enough(&self.limits) {
+                break;
+            }
+        }
+        Some(self.reply(gathered))
+    }
+}
+
+impl Waiting for ParkedFetch {
+    fn poll(&mut self, _: &Broker, _: Now, expired: bool) -> Option<Response> {
+        let woken = self.wait.as_ref().is_none_or(|(wait, _)| wait.is_done());
+        if !expired && !woken {
+            return None;
+        }
+        let gathered = gather(&self.targets, &self.limits);
+        if expired || gathered.is_enough(&self.limits) {
+            return Some(self.reply(gathered));
+        }
+        let (_, waker) = self.wait.take()?;
+        self.wait_for_more(gathered, &waker)
+    }
+}
+
+impl Drop for ParkedFetch {
+    fn drop(&mut self) {
+        if let Some((wait, _)) = &self.wait {
+            wait.cancel();
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One partition's batch on its way into the log.
+
+use super::recompress::recompress;
+use crate::partition::Partition;
+use crate::refusal::Refusal;
+use crate::topic_settings::TopicSettings;
+use plimsoll_log::{AppendAs, AppendError, Appended, Origin, PartitionLog};
+use plimsoll_wire::batch::{BatchHeader, InvalidBatch, ProduceRules, validate_produce};
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::frame::REQUEST_MAX_BYTES;
+use plimsoll_wire::types::{Offset, TimestampMs};
+
+/// The first version that may carry zstd.
+const ZSTD: i16 = 7;
+
+/// What holds for all partitions of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Producing {
+    /// Who must have the records before the answer.
+    pub(crate) acks: i16,
+    /// The request's version.
+    pub(crate) version: i16,
+    /// The wall clock.
+    pub(crate) now: TimestampMs,
+    /// Whether the broker's own topics may be written.
+    pub(crate) internal: bool,
+}
+
+/// Where a batch came to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) base_offset: Offset,
+    pub(crate) log_append_time: Option<TimestampMs>,
+    pub(crate) log_start: Offset,
+}
+
+/// Checks a batch and appends it. Waiting fetches hear of it.
+pub(crate) fn append(
+    partition: &Partition,
+    settings: &TopicSettings,
+    producing: &Producing,
+    batch: &mut [u8],
+) -> Result<Placed, Refusal> {
+    if producing.acks == -1 && partition.in_sync() < settings.in_sync_min {
+        let (have, need) = (partition.in_sync(), settings.in_sync_min);
+        let words = format!("{have} replicas in sync, min.insync.replicas asks for {need}");
+        return Err(Refusal::new(ErrorCode::NotEnoughReplicas, words));
+    }
+    let rules = ProduceRules {
+        message_max_bytes: settings.batch_bytes_max,
+        timestamp_type: settings.log.timestamp_type,
+        now: producing.now,
+        timestamp_before_max_ms: settings.timestamp_before_ms_max,
+        timestamp_after_max_ms: settings.timestamp_after_ms_max,
+        zstd_allowed: producing.version >= ZSTD,
+        keys_required: settings.log.cleanup_policy.compact,
+        inflated_max_bytes: REQUEST_MAX_BYTES,
+    };
+    let header = validate_produce(batch, &rules).map_err(invalid)?;
+    if header.is_transactional() {
+        let words = "the batch is part of a transaction that the coordinator does not know";
+        return Err(Refusal::new(ErrorCode::InvalidTxnState, words));
+    }
+    match settings.compression {
+        Some((codec, level)) if codec != header.compression() => {
+            let mut batch = recompress(batch, &header, codec, level).map_err(|error| {
+                Refusal::new(
+                    ErrorCode::CorruptMessage,
+                    format!("cannot recompress: {error}"),
+                )
+            })?;
+            let header = BatchHeader::parse(&batch)
+                .map_err(|error| Refusal::new(ErrorCode::UnknownServerError, error.to_string()))?;
+            place(partition, producing, &mut batch, &header)
+        }
+        _ => place(partition, producing, batch, &header),
+    }
+}
+
+fn place(
+    partition: &Partition,
+    producing: &Producing,
+    batch: &mut [u8],
+    header: &BatchHeader,
+) -> Result<Placed, Refusal> {
+    let how = AppendAs {
+        leader_epoch: partition.leader_epoch(),
+        now: producing.now,
+        origin: Origin::Client,
+    };
+    let mut held = partition.lock();
+    let log = held
+        .log_mut()
+        .map_err(|code| Refusal::new(code, code.name()))?;
+    let outcome = append_and_flush(log, batch, header, how);
+    let log_start = log.log_start();
+    let appended = outcome.map_err(|error| refused(partition, error))?;
+    if !appended.duplicate {
+        held.grew(batch.len());
+    }
+    Ok(Placed {
+        base_offset: appended.base_offset,
+        log_append_time: appended.log_append_time,
+        log_start,
+    })
+}
+
+/// Appends, and syncs before the answer when `flush.messages` asks for it.
+fn append_and_flush(
+    log: &mut PartitionLog,
+    batch: &mut [u8],
+    header: &BatchHeader,
+    how: AppendAs,
+) -> Result<Appended, AppendError> {
+    let appended = log.append(batch, header, how)?;
+    if log.config().flush_messages.is_some() && log.wants_flush(how.now) {
+        log.flush(how.now)?;
+    }
+    Ok(appended)
+}
+
+/// The error of a batch that does not pass.
+fn invalid(why: InvalidBatch) -> Refusal {
+    let code = match &why {
+        InvalidBatch::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        InvalidBatch::Corrupt(_) => ErrorCode::CorruptMessage,
+        InvalidBatch::ZstdTooEarly => ErrorCode::UnsupportedCompressionType,
+        InvalidBatch::Timestamp { .. } => ErrorCode::InvalidTimestamp,
+        _ => ErrorCode::InvalidRecord,
+    };
+    Refusal::new(code, why.to_string())
+}
+
+/// The error of a batch that the log does not take.
+fn refused(partition: &Partition, why: AppendError) -> Refusal {
+    let code = match &why {
+        AppendError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        AppendError::StaleProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        AppendError::StaleCoordinatorEpoch { .. } => ErrorCode::TransactionCoordinatorFenced,
+        AppendError::OutsideTransaction { .. } => ErrorCode::InvalidTxnState,
+        AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+        AppendError::OffsetsWentBack { .. } => ErrorCode::UnknownServerError,
+        AppendError::Malformed(_) => ErrorCode::CorruptMessage,
+        AppendError::Log(error) => {
+            let (topic, index) = (&partition.topic, partition.index.get());
+            tracing::error!(%error, %topic, partition = index, "cannot write to a log");
+            ErrorCode::KafkaStorageError
+        }
+    };
+    Refusal::new(code, why.to_string())
+}

@@ -1,0 +1,160 @@
+//! Produce 3–13: one batch for each of many partitions, appended as it came.
+//!
+//! Records are not looked at: the header and the checksum are verified in the
+//! frame, offsets are patched there, and the same bytes go to the log. With
+//! acks=0 there is no response, and an error closes the connection. Version 13
+//! calls topics by id.
+
+mod append;
+mod recompress;
+
+use crate::broker::Broker;
+use crate::catalog::{Catalog, Topic as ServedTopic};
+use crate::outcome::{CloseReason, Outcome, Response};
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::topic_name;
+use append::{Placed, Producing, append};
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::produce::{
+    PartitionResponse, ProduceRequest, ProduceResponse, TopicData, TopicResponse,
+};
+use plimsoll_wire::topic::Topic;
+use plimsoll_wire::types::{Offset, PartitionIndex, TimestampMs};
+use std::sync::Arc;
+
+/// The client that Kafka's own tools use to write to internal topics.
+const ADMIN_CLIENT: &str = "__admin_client";
+
+pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
+    let mut body = request.body.split();
+    let version = request.version();
+    let mut query = match ProduceRequest::decode(version, &mut body) {
+        Ok(query) => query,
+        Err(error) => return Outcome::Close(CloseReason(format!("produce: {error}"))),
+    };
+    let producing = Producing {
+        acks: query.acks,
+        version,
+        now: request.now.wall,
+        internal: request.client_id == Some(ADMIN_CLIENT),
+    };
+    let results = append_all(&broker.catalog(), &producing, &mut query);
+    if query.acks == 0 {
+        let failed = results.iter().find_map(|result| result.as_ref().err());
+        return failed.map_or(Outcome::NoReply, |refusal| {
+            Outcome::Close(CloseReason(format!(
+                "produce with acks=0: {}",
+                refusal.words
+            )))
+        });
+    }
+    let response = respond(&query, &results);
+    let frame = response.encode_frame(version, request.envelope.correlation_id);
+    Outcome::Ready(Response::whole(frame))
+}
+
+/// Appends every partition's records. Answers in the order of the request.
+fn append_all(
+    catalog: &Catalog,
+    producing: &Producing,
+    query: &mut ProduceRequest<'_, &mut [u8]>,
+) -> Vec<Result<Placed, Refusal>> {
+    let partitions = query
+        .topics
+        .iter()
+        .map(|topic| topic.partitions.len())
+        .sum();
+    let mut results = Vec::with_capacity(partitions);
+    for topic in &mut query.topics {
+        let served = find(catalog, producing, topic);
+        for data in &mut topic.partitions {
+            let result = match &served {
+                Ok(served) => append_one(served, producing, data.index, data.records),
+                Err(refusal) => Err(refusal.clone()),
+            };
+            results.push(result);
+        }
+    }
+    results
+}
+
+fn find<'a>(
+    catalog: &'a Catalog,
+    producing: &Producing,
+    topic: &TopicData<'_, &mut [u8]>,
+) -> Result<&'a Arc<ServedTopic>, Refusal> {
+    if !matches!(producing.acks, -1..=1) {
+        let words = format!("acks: {}, -1, 0 or 1 is accepted", producing.acks);
+        return Err(Refusal::new(ErrorCode::InvalidRequiredAcks, words));
+    }
+    let found = match topic.topic {
+        Topic::Name(name) => catalog.topic(name).ok_or_else(|| {
+            let words = format!("topic {name} does not exist");
+            Refusal::new(ErrorCode::UnknownTopicOrPartition, words)
+        }),
+        Topic::Id(id) => catalog.topic_by_id(id).ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::UnknownTopicId,
+                format!("topic id {id} does not exist"),
+            )
+        }),
+    }?;
+    if topic_name::is_internal(&found.name) && !producing.internal {
+        let words = format!("topic {} is the broker's own", found.name);
+        return Err(Refusal::new(ErrorCode::InvalidTopicException, words));
+    }
+    Ok(found)
+}
+
+fn append_one(
+    topic: &ServedTopic,
+    producing: &Producing,
+    index: PartitionIndex,
+    records: &mut [u8],
+) -> Result<Placed, Refusal> {
+    let Some(partition) = topic.partition(index) else {
+        let words = format!("topic {} has no partition {index}", topic.name);
+        return Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, words));
+    };
+    append(partition, &topic.settings.load(), producing, records)
+}
+
+fn respond<'a>(
+    query: &'a ProduceRequest<'_, &mut [u8]>,
+    results: &'a [Result<Placed, Refusal>],
+) -> ProduceResponse<'a> {
+    let mut results = results.iter();
+    let mut topics = Vec::with_capacity(query.topics.len());
+    for topic in &query.topics {
+        let partitions = topic.partitions.iter().zip(results.by_ref());
+        let partitions = partitions
+            .map(|(data, result)| one(data.index, result))
+            .collect();
+        topics.push(TopicResponse {
+            topic: topic.topic,
+            partitions,
+        });
+    }
+    ProduceResponse {
+        topics,
+        throttle_time_ms: 0,
+        node_endpoints: Vec::new(),
+    }
+}
+
+fn one(index: PartitionIndex, result: &Result<Placed, Refusal>) -> PartitionResponse<'_> {
+    match result {
+        Ok(placed) => PartitionResponse {
+            base_offset: placed.base_offset,
+            log_append_time: placed.log_append_time.unwrap_or(TimestampMs::NONE),
+            log_start_offset: placed.log_start,
+            ..PartitionResponse::failed(index, ErrorCode::None)
+        },
+        Err(refusal) => PartitionResponse {
+            error_message: Some(&refusal.words),
+            log_start_offset: Offset(-1),
+            ..PartitionResponse::failed(index, refusal.code)
+        },
+    }
+}

@@ -1,0 +1,188 @@
+//! Acting on metadata: logs are opened, given new settings, and removed, as
+//! the records that were just written say.
+
+use crate::broker::Broker;
+use crate::catalog::{Catalog, Topic};
+use crate::config::{Layers, Limits, Properties};
+use crate::log_dirs::Trust;
+use crate::partition::Partition;
+use crate::topic_settings::TopicSettings;
+use arc_swap::ArcSwap;
+use plimsoll_cluster::{Image, MetadataRecord, ResourceType, TopicImage};
+use plimsoll_log::TopicPartition;
+use plimsoll_wire::time::Now;
+use plimsoll_wire::types::PartitionIndex;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use uuid::Uuid;
+
+impl Broker {
+    /// Makes logs and settings what the image, whose last records are
+    /// `records`, says.
+    pub(crate) fn apply(&self, image: &Image, records: &[MetadataRecord], now: Now) {
+        let mut touched = BTreeSet::new();
+        let mut settings_changed = false;
+        for record in records {
+            match record {
+                MetadataRecord::Topic(record) => drop(touched.insert(record.id)),
+                MetadataRecord::Partition(record) => drop(touched.insert(record.topic)),
+                MetadataRecord::PartitionChange(change) => drop(touched.insert(change.topic)),
+                MetadataRecord::RemoveTopic(record) => drop(touched.insert(record.id)),
+                MetadataRecord::Config(change) if change.resource == ResourceType::Topic => {
+                    touched.extend(image.topic(&change.name).map(|topic| topic.id));
+                }
+                MetadataRecord::Config(_) => settings_changed = true,
+                _ => {}
+            }
+        }
+        if settings_changed {
+            self.take_settings(image);
+            touched.extend(image.topics().map(|topic| topic.id));
+        }
+        self.sync(image, touched, Trust::Nothing, now);
+    }
+
+    /// Makes logs and settings what the image says.
+    pub(crate) fn apply_all(&self, image: &Image, now: Now) {
+        self.take_settings(image);
+        let all = image.topics().map(|topic| topic.id).collect();
+        self.sync(image, all, Trust::Checkpoints, now);
+    }
+
+    fn take_settings(&self, image: &Image) {
+        let layers = run_time_layers(self.config.layers(), image, &self.node().to_string());
+        self.limits.store(Arc::new(Limits::of(&layers)));
+        self.layers.store(Arc::new(layers));
+    }
+
+    fn sync(&self, image: &Image, touched: BTreeSet<Uuid>, trust: Trust, now: Now) {
+        if touched.is_empty() {
+            return;
+        }
+        let mut catalog = Catalog::clone(&self.catalog.load());
+        let mut gone = Vec::new();
+        for id in touched {
+            match image.topic_by_id(id) {
+                Some(topic) => {
+                    let own = image.configs(ResourceType::Topic, &topic.name);
+                    let settings =
+                        TopicSettings::of(&self.layers(), own.unwrap_or(&Properties::new()));
+                    let topic =
+                        self.sync_topic(catalog.topic_by_id(id), topic, settings, (trust, now));
+                    catalog.put(topic);
+                }
+                None => gone.extend(catalog.remove(id)),
+            }
+        }
+        self.catalog.store(Arc::new(catalog));
+        for topic in gone {
+            self.delete(&topic, now);
+        }
+    }
+
+    /// The topic as the image has it, made from what is there of it.
+    fn sync_topic(
+        &self,
+        present: Option<&Arc<Topic>>,
+        found: &TopicImage,
+        settings: TopicSettings,
+        how: (Trust, Now),
+    ) -> Topic {
+        let mut topic = present.map_or_else(
+            || Topic {
+                name: Arc::clone(&found.name),
+                id: found.id,
+                settings: Arc::new(ArcSwap::from_pointee(settings.clone())),
+                partitions: Vec::with_capacity(found.partitions.len()),
+            },
+            |present| Topic::clone(present),
+        );
+        if **topic.settings.load() != settings {
+            for partition in &topic.partitions {
+                if let Ok(log) = partition.lock().log_mut() {
+                    log.set_config(Arc::clone(&settings.log));
+                }
+            }
+            topic.settings.store(Arc::new(settings));
+        }
+        let known = topic.partitions.len();
+        for (index, image) in &found.partitions {
+            if usize::try_from(index.get()).is_ok_and(|index| index >= known) {
+                let partition = self.open(&topic, *index, how);
+                topic.partitions.push(Arc::new(partition));
+            }
+            if let Some(partition) = topic.partition(*index) {
+                partition.follow(image.leader_epoch, image.isr.len());
+            }
+        }
+        topic
+    }
+
+    /// A partition with its log. When that cannot be opened the partition is
+    /// offline and the rest of the node goes on.
+    fn open(&self, topic: &Topic, index: PartitionIndex, (trust, now): (Trust, Now)) -> Partition {
+        let name = TopicPartition {
+            topic: topic.name.to_string(),
+            partition: index,
+        };
+        let config = Arc::clone(&topic.settings.load().log);
+        let opened = self
+            .dirs
+            .open_log(&name, trust, &config, now)
+            .and_then(|log| {
+                self.dirs.name_log(self.disk(), log.dir(), topic.id)?;
+                Ok(log)
+            });
+        let log = match opened {
+            Ok(mut log) => {
+                // The only replica: all that is in the log is replicated.
+                let end = log.log_end();
+                log.set_high_watermark(end);
+                Some(log)
+            }
+            Err(error) => {
+                let partition = index.get();
+                tracing::error!(%error, topic = %topic.name, partition, "partition is offline");
+                None
+            }
+        };
+        Partition::new(Arc::clone(&topic.name), index, log)
+    }
+
+    /// Closes a deleted topic's logs and takes their directories out of use.
+    fn delete(&self, topic: &Topic, now: Now) {
+        for partition in &topic.partitions {
+            let Some(log) = partition.lock().delete() else {
+                continue;
+            };
+            let path = log.dir().to_owned();
+            let delay = log.config().file_delete_delay_ms;
+            drop(log);
+            let name = TopicPartition {
+                topic: topic.name.to_string(),
+                partition: partition.index,
+            };
+            match self.dirs.retire(&path, &name, topic.id) {
+                Ok(retired) => self.timers.purge_at(now.mono.after(delay), retired),
+                Err(error) => {
+                    tracing::error!(%error, path = %path.display(), "cannot remove a log");
+                }
+            }
+        }
+    }
+}
+
+/// The settings given at start with those made at run time over them.
+pub(crate) fn run_time_layers(start: Layers, image: &Image, node: &str) -> Layers {
+    let of = |name: &str| {
+        image
+            .configs(ResourceType::Broker, name)
+            .cloned()
+            .unwrap_or_default()
+    };
+    Layers {
+        cluster: of(""),
+        node: of(node),
+        ..start
+    }
+}

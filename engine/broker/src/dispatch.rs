@@ -1,0 +1,86 @@
+//! From a frame to its handler.
+//!
+//! A frame that is no request of an API that is served closes the connection,
+//! as Kafka does: there is no telling how a response would have to look. The
+//! body goes to the message library only after the guard has walked it.
+
+use crate::api::api_versions;
+use crate::broker::Broker;
+use crate::connection::Connection;
+use crate::outcome::{CloseReason, Outcome, Wake};
+use crate::request::{Envelope, Request};
+use crate::routes::route_of;
+use bytes::BytesMut;
+use plimsoll_wire::api::ApiKey;
+use plimsoll_wire::guard;
+use plimsoll_wire::header::RequestHeader;
+use plimsoll_wire::time::Now;
+use std::sync::Arc;
+
+impl Broker {
+    /// Answers one request. `frame` is what follows the 4-byte length.
+    ///
+    /// Requests of one connection are handed in one after the other, and their
+    /// responses leave in the same order. `waker` is told when a parked one is
+    /// worth polling.
+    pub fn handle(
+        &self,
+        now: Now,
+        connection: &mut Connection,
+        mut frame: BytesMut,
+        waker: &Arc<dyn Wake>,
+    ) -> Outcome {
+        let (header, body_at) = match RequestHeader::decode(&frame) {
+            Ok(read) => read,
+            Err(error) => return close(error),
+        };
+        let (spec, version) = (header.spec, header.version);
+        let Some(route) = route_of(spec.key) else {
+            return close(format!("{} is not served", spec.name));
+        };
+        if !spec.serves(version) {
+            if spec.key == ApiKey::ApiVersions {
+                return Outcome::Ready(api_versions::unsupported(header.correlation_id));
+            }
+            let (min, max) = (spec.min, spec.max);
+            return close(format!(
+                "{} version {version}, {min} to {max} are served",
+                spec.name
+            ));
+        }
+        let body = frame.get(body_at..).unwrap_or_default();
+        if route.guarded
+            && let Err(error) = guard::check(spec, version, body)
+        {
+            return close(error);
+        }
+        let envelope = Envelope {
+            version,
+            correlation_id: header.correlation_id,
+            tagged_header: spec.response_header_version(version) >= 1,
+        };
+        let has_client_id = header.client_id.is_some();
+        let head = frame.split_to(body_at);
+        let client_id = has_client_id.then(|| client_id(&head)).flatten();
+        let request = Request {
+            now,
+            connection,
+            envelope,
+            client_id,
+            body: frame,
+            waker,
+        };
+        (route.handle)(self, request)
+    }
+}
+
+/// The client's name for itself, from a header that has been read before.
+fn client_id(head: &[u8]) -> Option<&str> {
+    RequestHeader::decode(head)
+        .ok()
+        .and_then(|(header, _)| header.client_id)
+}
+
+fn close(why: impl ToString) -> Outcome {
+    Outcome::Close(CloseReason(why.to_string()))
+}

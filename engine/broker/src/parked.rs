@@ -1,0 +1,50 @@
+//! A request whose response comes later.
+
+use crate::broker::Broker;
+use crate::outcome::Response;
+use plimsoll_wire::time::{Instant, Now};
+use std::fmt;
+
+/// A request that waits: for bytes, for other members of its group, for its
+/// deadline.
+///
+/// It is polled when its waker was told, and once its deadline has passed.
+/// Dropping it gives the request up.
+pub struct Parked {
+    deadline: Instant,
+    waiting: Box<dyn Waiting>,
+}
+
+/// What a request waits for.
+pub(crate) trait Waiting: Send {
+    /// The response, when the wait is over. At the deadline it must be.
+    fn poll(&mut self, broker: &Broker, now: Now, expired: bool) -> Option<Response>;
+}
+
+impl Parked {
+    pub(crate) fn new(deadline: Instant, waiting: impl Waiting + 'static) -> Self {
+        Self {
+            deadline,
+            waiting: Box::new(waiting),
+        }
+    }
+
+    /// When the request is to be polled at the latest.
+    pub const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The response, when there is one by now. From the deadline on there is.
+    pub fn poll(&mut self, broker: &Broker, now: Now) -> Option<Response> {
+        let expired = now.mono >= self.deadline;
+        self.waiting.poll(broker, now, expired)
+    }
+}
+
+impl fmt::Debug for Parked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parked")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! One partition on this node: its log behind a lock, and who waits for it.
+
+use crate::fetch_wait::FetchWait;
+use parking_lot::{Mutex, MutexGuard};
+use plimsoll_log::PartitionLog;
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// A partition that this node leads.
+pub(crate) struct Partition {
+    /// Its topic's name.
+    pub(crate) topic: Arc<str>,
+    /// Its number.
+    pub(crate) index: PartitionIndex,
+    leader_epoch: AtomicI32,
+    in_sync: AtomicI32,
+    held: Mutex<Held>,
+}
+
+/// What the lock of a partition protects.
+pub(crate) struct Held {
+    state: State,
+    waiting: Vec<Arc<FetchWait>>,
+}
+
+/// A partition's log, when there is one.
+enum State {
+    Open(Box<PartitionLog>),
+    /// The log could not be opened.
+    Offline,
+    /// The topic was deleted.
+    Deleted,
+}
+
+impl Partition {
+    /// A partition and its log; none when the log could not be opened.
+    pub(crate) fn new(topic: Arc<str>, index: PartitionIndex, log: Option<PartitionLog>) -> Self {
+        let state = log.map_or(State::Offline, |log| State::Open(Box::new(log)));
+        Self {
+            topic,
+            index,
+            leader_epoch: AtomicI32::new(0),
+            in_sync: AtomicI32::new(1),
+            held: Mutex::new(Held {
+                state,
+                waiting: Vec::new(),
+            }),
+        }
+    }
+
+    /// The term of this leader.
+    pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.leader_epoch.load(Ordering::Acquire))
+    }
+
+    /// How many replicas are in sync.
+    pub(crate) fn in_sync(&self) -> i32 {
+        self.in_sync.load(Ordering::Acquire)
+    }
+
+    /// Takes over what the metadata says of the partition.
+    pub(crate) fn follow(&self, epoch: LeaderEpoch, in_sync: usize) {
+        self.leader_epoch.store(epoch.get(), Ordering::Release);
+        self.in_sync.store(
+            i32::try_from(in_sync).unwrap_or(i32::MAX),
+            Ordering::Release,
+        );
+    }
+
+    /// Whether a client's idea of the leader's term is ours; −1 is no idea.
+    pub(crate) fn check_epoch(&self, theirs: LeaderEpoch) -> Result<(), ErrorCode> {
+        let ours = self.leader_epoch();
+        if theirs.get() < 0 || theirs == ours {
+            Ok(())
+        } else if theirs < ours {
+            Err(ErrorCode::FencedLeaderEpoch)
+        } else {
+            Err(ErrorCode::UnknownLeaderEpoch)
+        }
+    }
+
+    /// Takes the lock.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock()
+    }
+}
+
+impl Held {
+    /// The log, to write.
+    pub(crate) fn log_mut(&mut self) -> Result<&mut PartitionLog, ErrorCode> {
+        match &mut self.state {
+            State::Open(log) => Ok(log),
+            State::Offline => Err(ErrorCode::KafkaStorageError),
+            State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
+        }
+    }
+
+    /// The log, to read.
+    pub(crate) fn log(&self) -> Result<&PartitionLog, ErrorCode> {
+        match &self.state {
+            State::Open(log) => Ok(log),
+            State::Offline => Err(ErrorCode::KafkaStorageError),
+            State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
+        }
+    }
+
+    /// The log has grown: readers see it at once, since no other replica must
+    /// have it first, and waiting fetches hear of it.
+    pub(crate) fn grew(&mut self, bytes: usize) {
+        if let State::Open(log) = &mut self.state {
+            let end = log.log_end();
+            log.set_high_watermark(end);
+        }
+        if !self.waiting.is_empty() {
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.waiting.retain(|wait| !wait.arrived(bytes));
+        }
+    }
+
+    /// Waiting fetches should look again, whatever they lack.
+    pub(crate) fn wake_all(&mut self) {
+        for wait in self.waiting.drain(..) {
+            wait.wake();
+        }
+    }
+
+    /// Remembers a waiting fetch that saw the partition up to `seen`. Answers
+    /// whether there is more by now.
+    pub(crate) fn wait(&mut self, wait: &Arc<FetchWait>, seen: Offset) -> bool {
+        self.waiting.retain(|wait| !wait.is_done());
+        let end = self.log().map(PartitionLog::high_watermark);
+        if end != Ok(seen) {
+            return true;
+        }
+        self.waiting.push(Arc::clone(wait));
+        false
+    }
+
+    /// The topic is gone. Answers with the log, for its files to be deleted.
+    pub(crate) fn delete(&mut self) -> Option<PartitionLog> {
+        self.wake_all();
+        match std::mem::replace(&mut self.state, State::Deleted) {
+            State::Open(log) => Some(*log),
+            State::Offline | State::Deleted => None,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Regular work, and the orderly end.
+
+use crate::broker::Broker;
+use crate::error::BrokerError;
+use crate::log_dirs::Marks;
+use crate::partition::Partition;
+use plimsoll_log::{LogError, TopicPartition};
+use plimsoll_wire::time::{Instant, Now};
+
+impl Broker {
+    /// Does the work that is due: flushes, checkpoints, retention, removals.
+    /// Answers when something is due next. Work here may wait for the disk.
+    pub fn tick(&self, now: Now) -> Instant {
+        let work = self.timers.take(now, &self.limits());
+        if work.flush {
+            for partition in self.catalog().partitions() {
+                report(partition, "flush", flush_if_wanted(partition, now));
+            }
+        }
+        if work.checkpoint {
+            let stored = self.dirs.store(self.marks());
+            if let Err(error) = stored {
+                tracing::error!(%error, "cannot write checkpoints");
+            }
+        }
+        if work.retention {
+            self.retain(now);
+        }
+        for path in work.purges {
+            if let Err(error) = self.dirs.purge(&path) {
+                tracing::error!(%error, path = %path.display(), "cannot remove a deleted log");
+            }
+        }
+        self.timers.next()
+    }
+
+    /// Forgets producers that have been silent for long.
+    fn retain(&self, now: Now) {
+        for partition in self.catalog().partitions() {
+            if let Ok(log) = partition.lock().log_mut() {
+                log.expire_producers(now.wall);
+            }
+        }
+    }
+
+    /// Closes every log, writes the checkpoints and leaves the mark of a clean
+    /// shutdown. Requests that come later find their partitions gone.
+    ///
+    /// # Errors
+    /// When something could not be written. Then the mark is missing and the
+    /// next start recovers.
+    pub fn shutdown(&self, now: Now) -> Result<(), BrokerError> {
+        let mut marks = Marks::default();
+        let mut failed = None;
+        for partition in self.catalog().partitions() {
+            let mut held = partition.lock();
+            let Ok(log) = held.log_mut() else {
+                continue;
+            };
+            match log.close_clean(now.wall) {
+                Ok(()) => marks.add(name(partition), log),
+                Err(error) => failed = Some(error),
+            }
+            held.wake_all();
+        }
+        self.dirs.store(marks)?;
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(self.dirs.mark_clean()?),
+        }
+    }
+
+    fn marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        for partition in self.catalog().partitions() {
+            if let Ok(log) = partition.lock().log() {
+                marks.add(name(partition), log);
+            }
+        }
+        marks
+    }
+}
+
+fn name(partition: &Partition) -> TopicPartition {
+    TopicPartition {
+        topic: partition.topic.to_string(),
+        partition: partition.index,
+    }
+}
+
+/// Flushes a log that asks for it, without holding its lock over the slow part.
+fn flush_if_wanted(partition: &Partition, now: Now) -> Result<(), LogError> {
+    let flush = {
+        let mut held = partition.lock();
+        let Ok(log) = held.log_mut() else {
+            return Ok(());
+        };
+        if !log.wants_flush(now.wall) {
+            return Ok(());
+        }
+        log.begin_flush()?
+    };
+    let Some(flush) = flush else {
+        return Ok(());
+    };
+    let outcome = flush.run();
+    match partition.lock().log_mut() {
+        Ok(log) => log.end_flush(&flush, outcome, now.wall),
+        Err(_) => outcome,
+    }
+}
+
+fn report(partition: &Partition, action: &str, outcome: Result<(), LogError>) {
+    if let Err(error) = outcome {
+        let (topic, index) = (&partition.topic, partition.index.get());
+        tracing::error!(%error, %topic, partition = index, "cannot {action}");
+    }
+}

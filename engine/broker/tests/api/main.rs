@@ -1,0 +1,6 @@
+//! Every API in every version, in frames as clients send them.
+
+mod metadata;
+mod records;
+mod support;
+mod topics;
