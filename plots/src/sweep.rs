@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 /// More values than this are not told apart by colour.
 const MAX_COLOURS: usize = 8;
 /// More panels than this are not readable side by side.
-const MAX_PANELS: usize = 3;
+pub(crate) const MAX_PANELS: usize = 3;
 
 /// A parameter that varies.
 #[derive(Clone, Debug)]
@@ -64,6 +64,7 @@ impl Axis {
             "load.rate" => "offered rate".to_string(),
             "producer.count" => "producers".to_string(),
             "consumer.count" => "consumers".to_string(),
+            "transactions.records" => "records per transaction".to_string(),
             "topic.replication_factor" => "replication factor".to_string(),
             _ => self.short().replace('_', " "),
         }
@@ -119,12 +120,11 @@ impl<'a> Sweep<'a> {
 
     /// Whether every load was "as fast as possible".
     pub(crate) fn saturating(&self) -> bool {
-        let mut rates = self
-            .run
-            .cells
-            .iter()
-            .map(|c| c.throughput.target_records_per_s);
-        rates.all(|rate| rate.is_none())
+        let as_fast_as_possible = |cell: &CellResult| match cell.params.get("load.rate") {
+            Some(rate) => value_label(rate) == "max",
+            None => cell.throughput.target_records_per_s.is_none(),
+        };
+        self.run.cells.iter().all(as_fast_as_possible)
     }
 
     /// The group with the highest median of a metric.
@@ -171,20 +171,24 @@ impl<'a> Sweep<'a> {
         };
         let colour = take(MAX_COLOURS);
         let panel = take(MAX_PANELS);
-        let best = self.highest(Metric::RecordsPerSecond);
         let fixed = free
             .into_iter()
-            .filter_map(|axis| {
-                let wanted = best.and_then(|group| group.param(&axis.path));
-                let value = axis.values.iter().find(|v| Some(*v) == wanted);
-                Some((axis, value.or(axis.values.last())?))
-            })
+            .filter_map(|axis| self.held(axis))
             .collect();
         Roles {
             colour,
             panel,
             fixed,
         }
+    }
+
+    /// The value at which a parameter is held where it has no place of its own:
+    /// the fastest setting's.
+    pub(crate) fn held<'s>(&'s self, axis: &'s Axis) -> Option<(&'s Axis, &'s Value)> {
+        let best = self.highest(Metric::RecordsPerSecond);
+        let wanted = best.and_then(|group| group.param(&axis.path));
+        let value = axis.values.iter().find(|v| Some(*v) == wanted);
+        Some((axis, value.or(axis.values.last())?))
     }
 
     /// Groups with these parameter values.

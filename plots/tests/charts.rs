@@ -23,6 +23,9 @@ fn the_quickstart_draws_every_chart_its_data_carries() {
             "latency-spectrum",
             "response-against-service",
             "latency-over-time",
+            "throughput-over-time",
+            "lag-over-time",
+            "cpu-over-time",
             "compression-against-throughput",
             "broker-cpu-per-gb",
         ]

@@ -1,4 +1,5 @@
-//! The JSON Schema of `result.json`.
+//! The JSON Schema of `result.json`, also kept as `schema.json` beside this
+//! crate for tools that do not run Rust.
 
 use crate::RunResult;
 
@@ -115,6 +116,18 @@ mod tests {
         };
         run.cells[0].resources.broker = Some(Usage::default().per_bytes(7));
         run
+    }
+
+    #[test]
+    fn the_written_schema_is_this_one() {
+        let written: Value =
+            serde_json::from_str(include_str!("../schema.json")).expect("a schema is JSON");
+        assert_eq!(
+            written,
+            schema(),
+            "write it again: cargo run -p plimsoll-results --example schema > \
+             bench/results/schema.json"
+        );
     }
 
     #[track_caller]

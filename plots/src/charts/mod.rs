@@ -123,7 +123,10 @@ fn draw_usable(run: &RunResult, caveat: Option<&'static str>) -> Result<Vec<Char
         ("latency-heat", heat_map(&context, &response)),
         ("latency-spectrum", spectrum::scene(&context)),
         ("response-against-service", dumbbell::scene(&context)),
-        ("latency-over-time", timeline::scene(&context)),
+        ("latency-over-time", timeline::LATENCY.scene(&context)),
+        ("throughput-over-time", timeline::FLOW.scene(&context)),
+        ("lag-over-time", timeline::LAG.scene(&context)),
+        ("cpu-over-time", timeline::CPU.scene(&context)),
         ("compression-against-throughput", scatter::scene(&context)),
         ("broker-cpu-per-gb", cost::scene(&context)),
     ];

@@ -1,103 +1,148 @@
-//! Latency over time: whether a cell was steady or had a bad moment.
+//! Quantities over the seconds of the window: whether a cell was steady, fell
+//! behind or had a bad moment. The fastest setting is shown, with a panel for
+//! each value of acks, or of the parameter next in line.
 
 use super::Context;
 use super::lines::{Across, LineChart, Panel, Point, Series, Up};
 use crate::palette::Role;
 use crate::scene::Scene;
 use crate::sweep::{Axis, named_value};
-use crate::units::micros;
+use crate::units::{digits, micros, si};
 use plimsoll_results::stats::Spread;
-use plimsoll_results::{Group, Second};
+use plimsoll_results::{Group, Metric, Second};
 use std::collections::BTreeMap;
 
 /// Shorter timelines are not worth a chart.
 const FEWEST_SECONDS: usize = 3;
 
-/// Draws the chart; `None` when the cells kept no timeline.
-pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
-    let sweep = &context.sweep;
-    let panel_axis = ["acks", "compression"]
-        .iter()
-        .find_map(|name| sweep.axis(name))
-        .or(sweep.axes.first())
-        .filter(|axis| axis.values.len() <= 3);
-    let best = sweep.highest(plimsoll_results::Metric::RecordsPerSecond)?;
-    let fixed: Vec<(&Axis, &serde_json::Value)> = sweep
-        .axes
-        .iter()
-        .filter(|axis| panel_axis.is_none_or(|p| p.path != axis.path))
-        .filter_map(|axis| Some((axis, best.param(&axis.path)?)))
-        .collect();
-    let mut panels = Vec::new();
-    match panel_axis {
-        Some(axis) => {
-            for value in &axis.values {
-                let mut wanted = fixed.clone();
-                wanted.push((axis, value));
-                if let Some(group) = sweep.matching(&wanted).first() {
-                    panels.push(panel(group, named_value(axis, value)));
+type Value = fn(&Second) -> Option<f64>;
+
+/// One chart over time.
+pub(super) struct Timeline {
+    title: &'static str,
+    lead: &'static str,
+    up: Up,
+    up_label: &'static str,
+    format: fn(f64) -> String,
+    series: &'static [(&'static str, Role, Value)],
+}
+
+/// Response time.
+pub(super) const LATENCY: Timeline = Timeline {
+    title: "Latency over time",
+    lead: "Response time of the records acknowledged in each second of the window.",
+    up: Up::Log,
+    up_label: "response time, logarithmic",
+    format: micros,
+    series: &[
+        ("p50", Role::Series(0), |s| s.p50_us),
+        ("p99", Role::Series(1), |s| s.p99_us),
+        ("max", Role::Series(6), |s| s.max_us),
+    ],
+};
+
+/// Records in and out.
+pub(super) const FLOW: Timeline = Timeline {
+    title: "Throughput over time",
+    lead: "Records acknowledged and consumed in each second of the window.",
+    up: Up::FromZero,
+    up_label: "records/s",
+    format: si,
+    series: &[
+        ("acknowledged", Role::Series(0), |s| Some(s.records as f64)),
+        ("consumed", Role::Series(2), |s| Some(s.consumed? as f64)),
+    ],
+};
+
+/// Records that consumers still have to read.
+pub(super) const LAG: Timeline = Timeline {
+    title: "Consumer lag over time",
+    lead: "Records acknowledged and not yet consumed at the end of each second.",
+    up: Up::FromZero,
+    up_label: "records",
+    format: si,
+    series: &[("lag", Role::Series(3), |s| Some(s.lag_records? as f64))],
+};
+
+/// Cores in use.
+pub(super) const CPU: Timeline = Timeline {
+    title: "CPU over time",
+    lead: "Cores that broker and client kept busy in each second of the window.",
+    up: Up::FromZero,
+    up_label: "cores",
+    format: digits,
+    series: &[
+        ("broker", Role::Series(0), |s| s.broker_cpu_cores),
+        ("client", Role::Series(4), |s| s.client_cpu_cores),
+    ],
+};
+
+impl Timeline {
+    /// Draws the chart; `None` when the cells kept no such timeline.
+    pub(super) fn scene(&self, context: &Context<'_>) -> Option<Scene> {
+        let sweep = &context.sweep;
+        let panel_axis = ["acks", "compression"]
+            .iter()
+            .find_map(|name| sweep.axis(name))
+            .or(sweep.axes.first())
+            .filter(|axis| axis.values.len() <= 3);
+        let best = sweep.highest(Metric::RecordsPerSecond)?;
+        let fixed: Vec<(&Axis, &serde_json::Value)> = sweep
+            .axes
+            .iter()
+            .filter(|axis| panel_axis.is_none_or(|p| p.path != axis.path))
+            .filter_map(|axis| Some((axis, best.param(&axis.path)?)))
+            .collect();
+        let mut panels = Vec::new();
+        match panel_axis {
+            Some(axis) => {
+                for value in &axis.values {
+                    let mut wanted = fixed.clone();
+                    wanted.push((axis, value));
+                    if let Some(group) = sweep.matching(&wanted).first() {
+                        panels.push(self.panel(group, named_value(axis, value)));
+                    }
                 }
             }
+            None => panels.push(self.panel(best, String::new())),
         }
-        None => panels.push(panel(best, String::new())),
+        panels.retain(|panel| {
+            let mut series = panel.series.iter();
+            series.any(|s| s.points.len() >= FEWEST_SECONDS)
+        });
+        let mut words = context.words(self.lead, &fixed);
+        words.title = self.title.to_string();
+        LineChart {
+            words,
+            across: Across::Round,
+            across_label: "seconds since the window began".to_string(),
+            up: self.up,
+            up_label: self.up_label.to_string(),
+            up_format: self.format,
+            dots: false,
+            panels,
+        }
+        .scene()
     }
-    panels.retain(|panel| {
-        let mut series = panel.series.iter();
-        series.any(|s| s.points.len() >= FEWEST_SECONDS)
-    });
-    let lead = "Response time of the records acknowledged in each second of the window.";
-    let mut words = context.words(lead, &fixed);
-    words.title = "Latency over time".to_string();
-    LineChart {
-        words,
-        across: Across::Round,
-        across_label: "seconds since the window began".to_string(),
-        up: Up::Log,
-        up_label: "response time, logarithmic".to_string(),
-        up_format: micros,
-        dots: false,
-        panels,
-    }
-    .scene()
-}
 
-fn panel(group: &Group<'_>, title: String) -> Panel {
-    let series = [
-        ("p50", Role::Series(0), p50 as fn(&Second) -> Option<f64>),
-        ("p99", Role::Series(1), p99),
-        ("max", Role::Series(6), max),
-    ];
-    Panel {
-        title,
-        series: series
-            .into_iter()
-            .map(|(label, role, value)| Series {
-                label: label.to_string(),
-                role,
-                points: points(group, value),
-            })
-            .filter(|s| !s.points.is_empty())
-            .collect(),
+    fn panel(&self, group: &Group<'_>, title: String) -> Panel {
+        let series = self.series.iter().map(|(label, role, value)| Series {
+            label: (*label).to_string(),
+            role: *role,
+            points: points(group, *value),
+        });
+        Panel {
+            title,
+            series: series.filter(|s| !s.points.is_empty()).collect(),
+        }
     }
 }
 
-fn p50(second: &Second) -> Option<f64> {
-    second.p50_us
-}
-
-fn p99(second: &Second) -> Option<f64> {
-    second.p99_us
-}
-
-fn max(second: &Second) -> Option<f64> {
-    second.max_us
-}
-
-fn points(group: &Group<'_>, value: fn(&Second) -> Option<f64>) -> Vec<Point> {
+fn points(group: &Group<'_>, value: Value) -> Vec<Point> {
     let mut by_second: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for second in group.valid().flat_map(|cell| &cell.timeline) {
-        if let Some(us) = value(second).filter(|us| *us > 0.0) {
-            by_second.entry(second.second).or_default().push(us);
+        if let Some(value) = value(second).filter(|v| v.is_finite()) {
+            by_second.entry(second.second).or_default().push(value);
         }
     }
     by_second
