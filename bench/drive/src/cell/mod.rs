@@ -6,6 +6,7 @@ mod settings;
 mod workers;
 
 pub use run::{Interrupt, Options, Phase, Progress, Target, reach, run_cell};
+pub use settings::describe_client;
 
 /// What [`reach`] found at the other end.
 pub use crate::native::control::ClusterInfo;

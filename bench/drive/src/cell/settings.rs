@@ -18,6 +18,11 @@ pub fn driver(spec: &CellSpec) -> &'static dyn Driver {
     }
 }
 
+/// The name and version of the cell's client, for the result.
+pub fn describe_client(spec: &CellSpec) -> String {
+    driver(spec).describe()
+}
+
 /// Refuses what this version of the drivers cannot do.
 pub fn check(spec: &CellSpec) -> Result<(), DriveError> {
     match spec.transactions.records {

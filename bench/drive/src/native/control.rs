@@ -28,6 +28,7 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a cluster may take to create, delete or elect.
 const SETTLE: Duration = Duration::from_secs(30);
 const RETRY_GAP_NANOS: u64 = 20_000_000;
+const REACH_GAP_NANOS: u64 = 100_000_000;
 
 /// A topic to be made.
 #[derive(Clone, Debug)]
@@ -86,21 +87,20 @@ impl Control {
 
     /// As [`Control::reach`], by `deadline`.
     pub fn reach_by(bootstrap: &[String], deadline: Mono) -> Result<Self, DriveError> {
+        let mut cause = "no address was given".to_owned();
         loop {
-            let mut cause = "no address was given".to_owned();
             for broker in bootstrap {
                 match Conn::open(broker, Mono::now().after(ATTEMPT).min(deadline)) {
                     Ok(conn) => return Ok(Self { conn }),
                     Err(error) => cause = with_source(&error),
                 }
             }
-            if Mono::now().plus(RETRY_GAP_NANOS) >= deadline || bootstrap.is_empty() {
-                return Err(DriveError::Unreachable {
-                    target: bootstrap.join(","),
-                    cause,
-                });
+            let next = Mono::now().plus(REACH_GAP_NANOS);
+            if next >= deadline || bootstrap.is_empty() {
+                let target = bootstrap.join(",");
+                return Err(DriveError::Unreachable { target, cause });
             }
-            sleep_until(Mono::now().plus(RETRY_GAP_NANOS * 5).min(deadline));
+            sleep_until(next);
         }
     }
 

@@ -1,0 +1,409 @@
+//! A broker of a few hundred lines that does as a script says.
+//!
+//! It keeps record batches in memory and answers just what the native client
+//! asks. A [`Script`] decides what becomes of each produce request, so a test
+//! can seed a fault and know the truth beforehand.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{
+    ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse, FetchRequest, FetchResponse, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
+    RequestHeader, ResponseHeader, TopicName,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use plimsoll_wire::batch::{BatchHeader, patch_base_offset};
+use plimsoll_wire::types::Offset;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What becomes of a produce request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is appended and acknowledged.
+    Append,
+    /// It is appended and acknowledged after a wait.
+    AppendAfter(Duration),
+    /// It is refused with this error code.
+    Refuse(i16),
+    /// It is acknowledged and forgotten.
+    Lose,
+    /// It is appended twice and acknowledged once.
+    Repeat,
+    /// It is appended with one byte of its last record flipped.
+    Damage,
+    /// It is appended before the batch that came before it.
+    Overtake,
+    /// It is appended and the connection closed before the answer.
+    AppendAndHangUp,
+    /// The connection is closed.
+    HangUp,
+}
+
+/// Decides by the number of the produce request, from 0.
+pub type Script = fn(u64) -> Action;
+
+/// The versions it speaks, by key.
+const VERSIONS: [(i16, i16, i16); 8] = [
+    (0, 3, 7),
+    (1, 4, 11),
+    (2, 1, 6),
+    (3, 4, 9),
+    (18, 0, 0),
+    (19, 2, 7),
+    (20, 1, 5),
+    (22, 0, 4),
+];
+
+#[derive(Default)]
+struct State {
+    topic: String,
+    partitions: Vec<Partition>,
+}
+
+#[derive(Clone, Default)]
+struct Partition {
+    batches: Vec<Bytes>,
+    end: i64,
+}
+
+struct Fake {
+    port: u16,
+    script: Script,
+    produced: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// Starts a broker that lives as long as the process; its address.
+pub fn start(script: Script) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
+    let address = listener
+        .local_addr()
+        .expect("a bound listener has an address");
+    let fake = Arc::new(Fake {
+        port: address.port(),
+        script,
+        produced: AtomicU64::new(0),
+        state: Mutex::default(),
+    });
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let fake = Arc::clone(&fake);
+            thread::spawn(move || while fake.serve(&stream).is_some() {});
+        }
+    });
+    address.to_string()
+}
+
+impl Fake {
+    /// Answers one request; `None` when the connection is over.
+    fn serve(&self, mut stream: &TcpStream) -> Option<()> {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).ok()?;
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut frame).ok()?;
+        let mut body = Bytes::from(frame);
+        let (key, version) = (body.get(..2)?.get_i16(), body.get(2..4)?.get_i16());
+        let flexible = request_header_version(key, version);
+        let header = RequestHeader::decode(&mut body, flexible).ok()?;
+        let mut answer = BytesMut::new();
+        self.answer(key, version, body, &mut answer, header.correlation_id)?;
+        if !answer.is_empty() {
+            let length = u32::try_from(answer.len()).ok()?;
+            stream
+                .write_all(&[&length.to_be_bytes()[..], &answer].concat())
+                .ok()?;
+        }
+        Some(())
+    }
+
+    fn answer(
+        &self,
+        key: i16,
+        version: i16,
+        mut body: Bytes,
+        out: &mut BytesMut,
+        correlation: i32,
+    ) -> Option<()> {
+        let body = &mut body;
+        match key {
+            0 => match self.produce(&read::<ProduceRequest>(body, version)?)? {
+                Some(response) => put::<ProduceRequest>(out, correlation, version, &response),
+                None => Some(()),
+            },
+            1 => {
+                let response = self.fetch(&read::<FetchRequest>(body, version)?);
+                put::<FetchRequest>(out, correlation, version, &response)
+            }
+            2 => {
+                let response = self.list_offsets(&read::<ListOffsetsRequest>(body, version)?);
+                put::<ListOffsetsRequest>(out, correlation, version, &response)
+            }
+            3 => {
+                let response = self.metadata(&read::<MetadataRequest>(body, version)?);
+                put::<MetadataRequest>(out, correlation, version, &response)
+            }
+            18 => put::<kafka_protocol::messages::ApiVersionsRequest>(
+                out,
+                correlation,
+                version,
+                &versions(),
+            ),
+            19 => {
+                let response = self.create(&read::<CreateTopicsRequest>(body, version)?);
+                put::<CreateTopicsRequest>(out, correlation, version, &response)
+            }
+            20 => {
+                let response = delete(&read::<DeleteTopicsRequest>(body, version)?);
+                put::<DeleteTopicsRequest>(out, correlation, version, &response)
+            }
+            22 => {
+                let response = InitProducerIdResponse::default().with_producer_id(7.into());
+                put::<kafka_protocol::messages::InitProducerIdRequest>(
+                    out,
+                    correlation,
+                    version,
+                    &response,
+                )
+            }
+            _ => None,
+        }
+    }
+
+    /// `None` hangs up, `Some(None)` says nothing.
+    fn produce(&self, request: &ProduceRequest) -> Option<Option<ProduceResponse>> {
+        let action = (self.script)(self.produced.fetch_add(1, Ordering::Relaxed));
+        match action {
+            Action::HangUp => return None,
+            Action::AppendAfter(wait) => thread::sleep(wait),
+            _ => {}
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut responses = Vec::new();
+        for topic in &request.topic_data {
+            let answers = topic.partition_data.iter().map(|data| {
+                let response = PartitionProduceResponse::default().with_index(data.index);
+                let at = usize::try_from(data.index).unwrap_or(0);
+                match (&data.records, state.partitions.get_mut(at)) {
+                    (Some(_), Some(_)) if matches!(action, Action::Refuse(_)) => {
+                        let Action::Refuse(code) = action else {
+                            return response;
+                        };
+                        response.with_error_code(code)
+                    }
+                    (Some(records), Some(partition)) => {
+                        partition.take(records, action);
+                        response.with_base_offset(partition.end)
+                    }
+                    _ => response.with_error_code(3),
+                }
+            });
+            let answers = answers.collect();
+            let named = TopicProduceResponse::default().with_name(topic.name.clone());
+            responses.push(named.with_partition_responses(answers));
+        }
+        if action == Action::AppendAndHangUp {
+            return None;
+        }
+        let answered = request.acks != 0;
+        Some(answered.then(|| ProduceResponse::default().with_responses(responses)))
+    }
+
+    fn fetch(&self, request: &FetchRequest) -> FetchResponse {
+        let found = self.find(request);
+        if found.iter().all(|(_, records)| records.is_empty()) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        let partitions = found.into_iter().map(|(index, records)| {
+            PartitionData::default()
+                .with_partition_index(index)
+                .with_records(Some(records))
+        });
+        let name = request
+            .topics
+            .first()
+            .map(|topic| topic.topic.clone())
+            .unwrap_or_default();
+        FetchResponse::default().with_responses(vec![
+            FetchableTopicResponse::default()
+                .with_topic(name)
+                .with_partitions(partitions.collect()),
+        ])
+    }
+
+    fn find(&self, request: &FetchRequest) -> Vec<(i32, Bytes)> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+        let records = asked.map(|asked| {
+            let mut records = BytesMut::new();
+            let partition = usize::try_from(asked.partition).ok();
+            let partition = partition.and_then(|at| state.partitions.get(at));
+            for batch in partition
+                .into_iter()
+                .flat_map(|partition| &partition.batches)
+            {
+                let last = BatchHeader::parse(batch).map_or(-1, |h| h.last_offset().get());
+                if last >= asked.fetch_offset {
+                    records.put_slice(batch);
+                }
+            }
+            (asked.partition, records.freeze())
+        });
+        records.collect()
+    }
+
+    fn list_offsets(&self, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let topics = request.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|asked| {
+                let at = usize::try_from(asked.partition_index).unwrap_or(0);
+                ListOffsetsPartitionResponse::default()
+                    .with_partition_index(asked.partition_index)
+                    .with_offset(
+                        state
+                            .partitions
+                            .get(at)
+                            .map_or(-1, |partition| partition.end),
+                    )
+            });
+            ListOffsetsTopicResponse::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions.collect())
+        });
+        ListOffsetsResponse::default().with_topics(topics.collect())
+    }
+
+    fn create(&self, request: &CreateTopicsRequest) -> CreateTopicsResponse {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let topics = request.topics.iter().map(|topic| {
+            state.topic = topic.name.to_string();
+            let count = usize::try_from(topic.num_partitions).unwrap_or(0);
+            state.partitions = vec![Partition::default(); count];
+            CreatableTopicResult::default().with_name(topic.name.clone())
+        });
+        CreateTopicsResponse::default().with_topics(topics.collect())
+    }
+
+    fn metadata(&self, request: &MetadataRequest) -> MetadataResponse {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let broker = MetadataResponseBroker::default()
+            .with_node_id(BrokerId(1))
+            .with_host(StrBytes::from_static_str("127.0.0.1"))
+            .with_port(i32::from(self.port));
+        let partitions = (0i32..).zip(&state.partitions).map(|(index, _)| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_leader_id(BrokerId(1))
+        });
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(TopicName(StrBytes::from_string(state.topic.clone()))))
+            .with_partitions(partitions.collect());
+        let asks = request
+            .topics
+            .as_ref()
+            .is_some_and(|topics| !topics.is_empty());
+        MetadataResponse::default()
+            .with_brokers(vec![broker])
+            .with_controller_id(BrokerId(1))
+            .with_topics(asks.then_some(topic).into_iter().collect())
+    }
+}
+
+impl Partition {
+    fn take(&mut self, records: &Bytes, action: Action) {
+        match action {
+            Action::Lose => {}
+            Action::Repeat => {
+                self.append(records);
+                self.append(records);
+            }
+            Action::Damage => {
+                let mut damaged = records.to_vec();
+                if let Some(byte) = damaged.iter_mut().rev().nth(40) {
+                    *byte ^= 1;
+                }
+                let crc = plimsoll_wire::batch::crc32c(&damaged[21..]);
+                damaged[17..21].copy_from_slice(&crc.to_be_bytes());
+                self.append(&damaged.into());
+            }
+            Action::Overtake => {
+                let before = self.batches.pop();
+                self.end = self.batches.last().map_or(0, next_offset);
+                self.append(records);
+                before.iter().for_each(|batch| self.append(batch));
+            }
+            _ => self.append(records),
+        }
+    }
+
+    fn append(&mut self, records: &Bytes) {
+        let mut batch = records.to_vec();
+        patch_base_offset(&mut batch, Offset(self.end));
+        let batch = Bytes::from(batch);
+        self.end = next_offset(&batch);
+        self.batches.push(batch);
+    }
+}
+
+fn next_offset(batch: &Bytes) -> i64 {
+    BatchHeader::parse(batch)
+        .expect("the client sends whole batches")
+        .last_offset()
+        .get()
+        + 1
+}
+
+fn versions() -> ApiVersionsResponse {
+    let keys = VERSIONS.iter().map(|(key, min, max)| {
+        ApiVersion::default()
+            .with_api_key(*key)
+            .with_min_version(*min)
+            .with_max_version(*max)
+    });
+    ApiVersionsResponse::default().with_api_keys(keys.collect())
+}
+
+fn delete(request: &DeleteTopicsRequest) -> DeleteTopicsResponse {
+    let deleted = request
+        .topic_names
+        .iter()
+        .map(|name| DeletableTopicResult::default().with_name(Some(name.clone())));
+    DeleteTopicsResponse::default().with_responses(deleted.collect())
+}
+
+fn request_header_version(key: i16, version: i16) -> i16 {
+    let key = kafka_protocol::messages::ApiKey::try_from(key);
+    key.map_or(1, |key| key.request_header_version(version))
+}
+
+fn read<R: Request>(body: &mut Bytes, version: i16) -> Option<R> {
+    R::decode(body, version).ok()
+}
+
+fn put<R: Request>(
+    out: &mut BytesMut,
+    correlation: i32,
+    version: i16,
+    response: &R::Response,
+) -> Option<()> {
+    let header = ResponseHeader::default().with_correlation_id(correlation);
+    header
+        .encode(out, R::Response::header_version(version))
+        .ok()?;
+    response.encode(out, version).ok()
+}
