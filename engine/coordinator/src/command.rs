@@ -6,6 +6,7 @@ use bytes::Bytes;
 use plimsoll_wire::types::{
     LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, TimestampMs,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub enum Command {
     DeleteOffsets(OffsetDelete),
     /// DeleteGroups, for one group.
     DeleteGroup(GroupId),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerHeartbeat),
 }
 
 /// Who sends a request.
@@ -201,6 +204,36 @@ pub struct OffsetDelete {
     pub group: GroupId,
     /// Which.
     pub topics: Vec<(TopicName, Vec<PartitionIndex>)>,
+}
+
+/// A member of the consumer protocol reports and asks. `None` means that the
+/// field has not changed since the last heartbeat.
+#[derive(Clone, Debug)]
+pub struct ConsumerHeartbeat {
+    /// The group.
+    pub group: GroupId,
+    /// The member; chosen by the client from version 1.
+    pub member: MemberId,
+    /// From version 1: the member may not be empty.
+    pub member_id_required: bool,
+    /// The member's epoch: 0 joins, −1 leaves, −2 leaves for a while (static).
+    pub epoch: i32,
+    /// Its static identity.
+    pub instance: Option<InstanceId>,
+    /// Where it runs.
+    pub rack: Option<String>,
+    /// How long it may take to give partitions up.
+    pub rebalance_timeout: Option<Duration>,
+    /// The topics it names.
+    pub topics: Option<BTreeSet<String>>,
+    /// The expression that chooses further topics; empty to drop it.
+    pub regex: Option<String>,
+    /// The assignor it prefers.
+    pub assignor: Option<String>,
+    /// What it owns.
+    pub owned: Option<Vec<(TopicId, Vec<PartitionIndex>)>>,
+    /// Who it is.
+    pub client: Client,
 }
 
 /// What a group answers for [`crate::GroupShard::list`].

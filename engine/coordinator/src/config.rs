@@ -33,9 +33,6 @@ pub struct GroupConfig {
     pub consumer_max_size: usize,
     /// `group.consumer.migration.policy`: default bidirectional.
     pub migration: MigrationPolicy,
-    /// `group.consumer.regex.refresh.interval.ms`: how long a resolved
-    /// expression is good for; default 10 min.
-    pub regex_refresh_interval: Duration,
 }
 
 /// Which way a group may change its protocol while it has members.
@@ -79,7 +76,6 @@ impl Default for GroupConfig {
             consumer_heartbeat_interval: Duration::from_secs(5),
             consumer_max_size: i32::MAX as usize,
             migration: MigrationPolicy::Bidirectional,
-            regex_refresh_interval: Duration::from_secs(10 * 60),
         }
     }
 }

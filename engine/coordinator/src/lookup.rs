@@ -1,6 +1,8 @@
 //! Read-only looks at a shard: ListGroups and DescribeGroups.
 
 use crate::command::GroupFilter;
+use crate::consumer::DescribedConsumerGroup;
+use crate::group::Group;
 use crate::names::GroupId;
 use crate::refusal::Refusal;
 use crate::reply::{DescribedGroup, ListedGroup};
@@ -24,7 +26,20 @@ impl GroupShard {
     /// `GroupIdNotFound`; versions of DescribeGroups below 6 show such a group
     /// as `Dead` instead.
     pub fn describe(&self, group: &GroupId) -> Result<DescribedGroup, Refusal> {
-        let group = self.groups.get(group).ok_or(Refusal::GroupIdNotFound)?;
-        Ok(group.describe())
+        match self.groups.get(group) {
+            Some(Group::Classic(group)) => Ok(group.describe()),
+            _ => Err(Refusal::GroupIdNotFound),
+        }
+    }
+
+    /// A group of the consumer protocol.
+    ///
+    /// # Errors
+    /// `GroupIdNotFound`.
+    pub fn describe_consumer(&self, group: &GroupId) -> Result<DescribedConsumerGroup, Refusal> {
+        match self.groups.get(group) {
+            Some(Group::Consumer(group)) => Ok(group.describe()),
+            _ => Err(Refusal::GroupIdNotFound),
+        }
     }
 }

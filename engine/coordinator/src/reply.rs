@@ -3,8 +3,10 @@
 use crate::command::{FetchedOffset, LeavingMember};
 use crate::names::{GroupId, InstanceId, MemberId, TopicName};
 use crate::refusal::Refusal;
+use crate::schema::Partitions;
 use bytes::Bytes;
 use plimsoll_wire::types::PartitionIndex;
+use std::time::Duration;
 
 /// The answer to a [`crate::Command`], by the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Reply {
     DeleteOffsets(Result<TopicResults, Refusal>),
     /// DeleteGroups, for one group.
     DeleteGroup(Result<(), Refusal>),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(Result<ConsumerHeartbeatReply, Refusal>),
 }
 
 /// An outcome for each member that was to go.
@@ -89,6 +93,19 @@ pub struct Synced {
     pub protocol: Option<String>,
     /// What the leader assigned to the member.
     pub assignment: Bytes,
+}
+
+/// The state of a member of the consumer protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerHeartbeatReply {
+    /// The member.
+    pub member: MemberId,
+    /// The epoch it is at now.
+    pub epoch: i32,
+    /// When to come again.
+    pub heartbeat_interval: Duration,
+    /// What it should own; `None` when that has not changed.
+    pub assignment: Option<Partitions>,
 }
 
 /// A group in a list.

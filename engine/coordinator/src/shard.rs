@@ -10,6 +10,8 @@
 use crate::classic::ClassicGroup;
 use crate::command::Command;
 use crate::config::GroupConfig;
+use crate::consumer::ConsumerGroup;
+use crate::group::Group;
 use crate::names::{GroupId, IdSource};
 use crate::offsets::OffsetStore;
 use crate::refusal::Refusal;
@@ -20,10 +22,10 @@ use crate::timers::Timers;
 use crate::turn::{TimerKey, Turn, World};
 use plimsoll_wire::time::Instant;
 use plimsoll_wire::types::{Offset, ProducerId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The groups of a shard.
-pub(crate) type Groups = BTreeMap<GroupId, ClassicGroup>;
+pub(crate) type Groups = BTreeMap<GroupId, Group>;
 
 /// Records handed out to be appended.
 #[derive(Debug)]
@@ -76,8 +78,10 @@ impl GroupShard {
         value: Option<&[u8]>,
     ) -> Result<(), SchemaError> {
         let record = GroupRecord::decode(key, value)?;
-        if let GroupRecord::Classic(group, _) = &record {
-            self.groups.remove(group);
+        if let GroupRecord::Classic(id, Some(_)) = &record
+            && let Some(Group::Classic(_)) = self.groups.get(id)
+        {
+            self.groups.remove(id);
         }
         self.apply(at, producer, record);
         Ok(())
@@ -95,11 +99,9 @@ impl GroupShard {
         self.decide(world, |shard, turn| {
             turn.set_timer(TimerKey::Expiry, turn.config.offsets_check_interval);
             for group in shard.groups.values_mut() {
-                for member in group.members.keys() {
-                    group.renew_session(member, turn);
-                }
-                if group.members.len() > turn.config.max_size {
-                    group.prepare_rebalance(turn);
+                match group {
+                    Group::Classic(group) => group.resume(turn),
+                    Group::Consumer(group) => group.resume_sessions(turn),
                 }
             }
         })
@@ -149,8 +151,13 @@ impl GroupShard {
             }
             Err(refused) => {
                 let why = refused.refusal();
-                let step = self.decide(world, |shard, turn| {
-                    shard.settle(open.then, Err(why), turn);
+                let groups = open.records.iter().filter_map(GroupRecord::consumer_group);
+                let groups: BTreeSet<GroupId> = groups.map(|(id, _)| id).collect();
+                let step = self.decide(world, |parts, turn| {
+                    for id in groups {
+                        parts.on_consumers(&id, |group| group.resume_sessions(turn));
+                    }
+                    parts.settle(open.then, Err(why), turn);
                 });
                 self.release(world, step)
             }
@@ -169,11 +176,12 @@ impl GroupShard {
         let mut replies = Vec::new();
         let open = self.open.take().map(|o| o.then);
         for then in self.uncommitted.into_iter().map(|(_, t)| t).chain(open) {
-            if let Then::Answer { token, refused, .. } = then {
-                replies.push((token, refused(why)));
-            }
+            replies.extend(then.refused(why));
         }
         for group in self.groups.into_values() {
+            let Group::Classic(group) = group else {
+                continue;
+            };
             for (token, member) in group.waiting_joins() {
                 replies.push((token, Reply::Join(Err(JoinRefused { member, why }))));
             }
@@ -186,10 +194,8 @@ impl GroupShard {
     /// The records, with the transactions they wait for, that would bring a
     /// new coordinator to this one's hard state.
     pub fn hard_state(&self) -> Vec<(Option<ProducerId>, GroupRecord)> {
-        let stored = self.groups.iter().filter_map(|(id, group)| {
-            let value = group.stored.clone()?;
-            Some((None, GroupRecord::Classic(id.clone(), Some(value))))
-        });
+        let stored = self.groups.values().flat_map(Group::records);
+        let stored = stored.map(|record| (None, record));
         stored.chain(self.offsets.hard_state()).collect()
     }
 
@@ -201,21 +207,48 @@ impl GroupShard {
                     && !self.groups.contains_key(&key.group)
                 {
                     let group = ClassicGroup::new(key.group.clone(), value.committed_at);
+                    let group = Group::Classic(Box::new(group));
                     self.groups.insert(key.group.clone(), group);
                 }
                 self.offsets.replay(at, producer, key, value);
             }
             GroupRecord::Classic(id, None) => {
-                self.groups.remove(&id);
+                if let Some(Group::Classic(_)) = self.groups.get(&id) {
+                    self.groups.remove(&id);
+                }
             }
             GroupRecord::Classic(id, Some(value)) => match self.groups.get_mut(&id) {
-                Some(group) => group.stored = Some(value),
-                None => {
+                Some(Group::Classic(group)) => group.stored = Some(value),
+                _ => {
                     let group = ClassicGroup::from_value(id.clone(), value);
-                    self.groups.insert(id, group);
+                    self.groups.insert(id, Group::Classic(Box::new(group)));
                 }
             },
-            _ => {}
+            GroupRecord::Epoch(id, None) => {
+                if let Some(Group::Consumer(_)) = self.groups.get(&id) {
+                    self.groups.remove(&id);
+                }
+            }
+            record => self.apply_to_consumers(record),
+        }
+    }
+
+    /// A record of the consumer protocol; one that is no tombstone brings the
+    /// group into being.
+    fn apply_to_consumers(&mut self, record: GroupRecord) {
+        let Some((id, is_tombstone)) = record.consumer_group() else {
+            return;
+        };
+        let is_consumer = matches!(self.groups.get(&id), Some(Group::Consumer(_)));
+        if !is_consumer && is_tombstone {
+            return;
+        }
+        if !is_consumer {
+            let group = Group::Consumer(Box::new(ConsumerGroup::new(id.clone())));
+            self.groups.insert(id.clone(), group);
+        }
+        if let Some(Group::Consumer(group)) = self.groups.get_mut(&id) {
+            group.apply(record);
         }
     }
 
@@ -245,7 +278,15 @@ impl GroupShard {
         self.arrange(world, decided)
     }
 
-    fn arrange(&mut self, world: World<'_>, decided: Effects) -> Step<Reply> {
+    fn arrange(&mut self, world: World<'_>, mut decided: Effects) -> Step<Reply> {
+        if let Some((group, rebalance)) = decided.downgraded.take() {
+            let then = Box::new(std::mem::replace(&mut decided.then, Then::Nothing));
+            decided.then = Then::Downgraded {
+                group,
+                rebalance,
+                then,
+            };
+        }
         let mut step = Step {
             append: None,
             replies: decided.replies,
@@ -323,6 +364,11 @@ impl Parts<'_> {
             (Then::Nothing, _) | (Then::NewGroup(_), Ok(())) => {}
             (Then::Answer { token, reply, .. }, Ok(())) => turn.reply(token, reply),
             (Then::Answer { token, refused, .. }, Err(why)) => turn.reply(token, refused(why)),
+            (Then::Join(token, request), Ok(())) => self.join(token, *request, turn),
+            (Then::Join(token, request), Err(why)) => {
+                let member = request.member;
+                turn.reply(token, Reply::Join(Err(JoinRefused { member, why })));
+            }
             (Then::NewGroup(id), Err(why)) => {
                 self.on(&id, |group| group.creation_is_refused(why, turn));
             }
@@ -339,11 +385,31 @@ impl Parts<'_> {
                 let id = r.group.clone();
                 self.on(&id, |group| group.return_is_refused(*r, why, turn));
             }
+            (Then::Downgraded { then, .. }, Err(why)) => self.settle(*then, Err(why), turn),
+            (
+                Then::Downgraded {
+                    group,
+                    rebalance,
+                    then,
+                },
+                Ok(()),
+            ) => {
+                self.on(&group, |group| group.is_downgraded(rebalance, turn));
+                self.settle(*then, Ok(()), turn);
+            }
         }
     }
 
+    /// Acts on a group of the classic protocol.
     fn on(&mut self, id: &GroupId, act: impl FnOnce(&mut ClassicGroup)) {
-        if let Some(group) = self.groups.get_mut(id) {
+        if let Some(Group::Classic(group)) = self.groups.get_mut(id) {
+            act(group);
+        }
+    }
+
+    /// Acts on a group of the consumer protocol.
+    fn on_consumers(&self, id: &GroupId, act: impl FnOnce(&ConsumerGroup)) {
+        if let Some(Group::Consumer(group)) = self.groups.get(id) {
             act(group);
         }
     }
@@ -354,6 +420,14 @@ impl Parts<'_> {
             TimerKey::Sync(id) => self.on(&id, |group| group.sync_time_is_up(turn)),
             TimerKey::Heartbeat(id, member) => {
                 self.on(&id, |group| group.session_expired(&member, turn));
+            }
+            TimerKey::Session(id, member)
+            | TimerKey::MemberJoin(id, member)
+            | TimerKey::MemberSync(id, member) => {
+                self.on_consumers(&id, |group| group.session_expired(&member, turn));
+            }
+            TimerKey::Revocation(id, member) => {
+                self.on_consumers(&id, |group| group.revocation_expired(&member, turn));
             }
             TimerKey::Expiry => self.expire_offsets(turn),
         }

@@ -11,7 +11,7 @@
 
 use crate::names::GroupId;
 use crate::refusal::Refusal;
-use crate::reply::Reply;
+use crate::reply::{JoinRefused, Reply};
 use crate::schema::GroupRecord;
 use bytes::Bytes;
 use plimsoll_wire::types::{Offset, ProducerEpoch, ProducerId};
@@ -110,6 +110,15 @@ pub fn drive<R>(
 pub(crate) enum Then {
     /// Nothing.
     Nothing,
+    /// A classic join, once the empty consumer group in its way is gone.
+    Join(Token, Box<crate::command::JoinGroup>),
+    /// A group that has just become classic goes on as one, and rebalances
+    /// unless a returning member has taken the place of the last.
+    Downgraded {
+        group: GroupId,
+        rebalance: bool,
+        then: Box<Then>,
+    },
     /// A reply, or the same with a refusal.
     Answer {
         token: Token,
@@ -124,6 +133,21 @@ pub(crate) enum Then {
     Returned(Box<crate::classic::Returned>),
 }
 
+impl Then {
+    /// The refusal of whoever waits for this alone.
+    pub(crate) fn refused(self, why: Refusal) -> Option<(Token, Reply)> {
+        match self {
+            Self::Answer { token, refused, .. } => Some((token, refused(why))),
+            Self::Join(token, request) => {
+                let member = request.member;
+                Some((token, Reply::Join(Err(JoinRefused { member, why }))))
+            }
+            Self::Downgraded { then, .. } => then.refused(why),
+            Self::Nothing | Self::NewGroup(_) | Self::Assign(_) | Self::Returned(_) => None,
+        }
+    }
+}
+
 /// What a handler has decided.
 #[derive(Debug)]
 pub(crate) struct Effects {
@@ -131,6 +155,8 @@ pub(crate) struct Effects {
     pub(crate) producer: Option<Producer>,
     pub(crate) replies: Vec<(Token, Reply)>,
     pub(crate) then: Then,
+    /// The records make this group a classic one; whether it rebalances.
+    pub(crate) downgraded: Option<(GroupId, bool)>,
 }
 
 impl Default for Effects {
@@ -140,6 +166,7 @@ impl Default for Effects {
             producer: None,
             replies: Vec::new(),
             then: Then::Nothing,
+            downgraded: None,
         }
     }
 }

@@ -28,6 +28,13 @@ impl<K: Ord + Clone> Timers<K> {
         self.by_time.insert((at, key));
     }
 
+    /// Fires `key` at `at`, unless it is to fire at some time already.
+    pub(crate) fn set_if_absent(&mut self, key: K, at: Instant) {
+        if !self.by_key.contains_key(&key) {
+            self.set(key, at);
+        }
+    }
+
     pub(crate) fn cancel(&mut self, key: &K) {
         if let Some((key, at)) = self.by_key.remove_entry(key) {
             self.by_time.remove(&(at, key));
@@ -36,6 +43,10 @@ impl<K: Ord + Clone> Timers<K> {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn is_due(&self, key: &K, now: Instant) -> bool {
+        self.by_key.get(key).is_some_and(|at| *at <= now)
     }
 
     /// Takes the earliest key that is due.

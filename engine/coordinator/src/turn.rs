@@ -26,7 +26,8 @@ pub trait Topics {
     fn by_name(&self, name: &str) -> Option<TopicInfo>;
     /// The name of that topic.
     fn name_of(&self, id: TopicId) -> Option<TopicName>;
-    /// Shows every topic.
+    /// Shows every topic that a regular expression may choose: all but the
+    /// internal ones.
     fn each(&self, show: &mut dyn FnMut(&TopicName, TopicInfo));
     /// A number that changes whenever topics do.
     fn version(&self) -> i64;
@@ -70,6 +71,14 @@ pub(crate) enum TimerKey {
     Sync(GroupId),
     /// A classic member has been silent too long.
     Heartbeat(GroupId, MemberId),
+    /// A member of the consumer protocol has been silent too long.
+    Session(GroupId, MemberId),
+    /// A member has held on to revoked partitions too long.
+    Revocation(GroupId, MemberId),
+    /// A classic member of a consumer group was asked to join, and has not.
+    MemberJoin(GroupId, MemberId),
+    /// A classic member of a consumer group has joined, and not synced.
+    MemberSync(GroupId, MemberId),
     /// Expired offsets are looked for.
     Expiry,
 }

@@ -88,6 +88,15 @@ impl ClassicGroup {
         }
     }
 
+    /// The group becomes one of the other protocol: everyone starts over.
+    pub(crate) fn refuse_all(&mut self, why: Refusal, turn: &mut Turn<'_>) {
+        for id in self.members.keys().cloned().collect::<Vec<_>>() {
+            self.refuse_join(&id, why, turn);
+            self.complete_sync(&id, Err(why), turn);
+            self.end_session(&id, turn);
+        }
+    }
+
     /// The group of a first join could not be stored.
     pub(crate) fn creation_is_refused(&mut self, why: Refusal, turn: &mut Turn<'_>) {
         for id in self.members.keys().cloned().collect::<Vec<_>>() {

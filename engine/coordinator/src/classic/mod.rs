@@ -20,14 +20,13 @@ mod leave;
 mod member;
 mod rebalance;
 mod returning;
-mod subscription;
 mod sync;
 
 pub(crate) use member::Member;
 pub(crate) use returning::Returned;
-pub(crate) use subscription::subscribed_topics;
 pub(crate) use sync::Assign;
 
+use crate::embedded::subscribed_topics;
 use crate::names::{GroupId, InstanceId, MemberId};
 use crate::refusal::Refusal;
 use crate::schema::{ClassicMemberValue, ClassicValue};

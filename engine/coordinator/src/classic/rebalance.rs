@@ -39,6 +39,27 @@ impl ClassicGroup {
         }
     }
 
+    /// Takes up the group after it has been loaded: every member gets a
+    /// session, and a group that has become too large shrinks.
+    pub(crate) fn resume(&mut self, turn: &mut Turn<'_>) {
+        for member in self.members.keys() {
+            self.renew_session(member, turn);
+        }
+        if self.members.len() > turn.config.max_size {
+            self.prepare_rebalance(turn);
+        }
+    }
+
+    /// The group has just come over from the consumer protocol.
+    pub(crate) fn is_downgraded(&mut self, rebalance: bool, turn: &mut Turn<'_>) {
+        for member in self.members.keys() {
+            self.renew_session(member, turn);
+        }
+        if rebalance && self.state == State::Stable {
+            self.prepare_rebalance(turn);
+        }
+    }
+
     /// Ends the join phase if everyone is there. A new group waits out its
     /// delay.
     pub(super) fn maybe_complete_joins(&mut self, turn: &mut Turn<'_>) {

@@ -7,8 +7,9 @@
 mod commit;
 mod expire;
 mod fetch;
+mod requests;
 
-pub(crate) use commit::commit;
+use commit::commit;
 pub(crate) use expire::{Expiry, UnusedSince};
 
 use crate::names::{GroupId, TopicName};

@@ -191,11 +191,17 @@ impl<'a> Reader<'a> {
             .ok_or(SchemaError::Negative { field, length: -1 })
     }
 
+    pub(crate) fn opt_bytes(&mut self, field: &'static str) -> Result<Option<Bytes>> {
+        let Some(length) = self.length(field, false)? else {
+            return Ok(None);
+        };
+        self.take(field, length)
+            .map(|raw| Some(Bytes::copy_from_slice(raw)))
+    }
+
     pub(crate) fn bytes(&mut self, field: &'static str) -> Result<Bytes> {
-        let length = self
-            .length(field, false)?
-            .ok_or(SchemaError::Negative { field, length: -1 })?;
-        self.take(field, length).map(Bytes::copy_from_slice)
+        self.opt_bytes(field)?
+            .ok_or(SchemaError::Negative { field, length: -1 })
     }
 
     /// An array, or `None` for null. The count is believed only as far as one

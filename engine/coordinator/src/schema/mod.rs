@@ -98,6 +98,21 @@ impl GroupRecord {
         }
     }
 
+    /// The group of a record of the consumer protocol, and whether the record
+    /// is a tombstone.
+    pub(crate) fn consumer_group(&self) -> Option<(GroupId, bool)> {
+        let (group, is_tombstone) = match self {
+            Self::Epoch(group, value) => (group, value.is_none()),
+            Self::Member(group, _, value) => (group, value.is_none()),
+            Self::TargetEpoch(group, value) => (group, value.is_none()),
+            Self::Target(group, _, value) => (group, value.is_none()),
+            Self::Current(group, _, value) => (group, value.is_none()),
+            Self::Regex(group, _, value) => (group, value.is_none()),
+            Self::Offset(..) | Self::Classic(..) | Self::Topics(_) | Self::Unknown => return None,
+        };
+        Some((group.clone(), is_tombstone))
+    }
+
     /// Reads a record back.
     ///
     /// # Errors

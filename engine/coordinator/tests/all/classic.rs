@@ -1,6 +1,6 @@
 //! The classic protocol, scene by scene.
 
-use crate::stage::{Stage, commit, join, secs, subscription, sync};
+use crate::stage::{Stage, commit, join, secs, subscription, sync, tag};
 use bytes::Bytes;
 use plimsoll_coordinator::command::{JoinGroup, LeaveGroup, LeavingMember};
 use plimsoll_coordinator::{AppendRefused, Command, GroupConfig, MemberId, Refusal, Reply};
@@ -63,7 +63,7 @@ fn the_leader_alone_sees_the_members_and_hands_out_their_assignments() {
     }
     let token = stage.send(Command::Sync(sync("g", leader)));
     let own = stage.synced(token).unwrap().assignment;
-    assert_eq!(own, Bytes::from(leader.member.to_string()));
+    assert_eq!(own, tag(&leader.member));
     assert_eq!(stage.replies.len(), 2, "followers have theirs too");
 }
 
@@ -218,7 +218,7 @@ fn a_static_member_returns_without_a_rebalance_and_fences_the_old_one() {
     let token = stage.send(Command::Sync(again));
     assert_eq!(
         stage.synced(token).unwrap().assignment,
-        Bytes::from(old.member.to_string()),
+        tag(&old.member),
         "it keeps what it had"
     );
     assert_eq!(stage.beat("g", &joined[1].member, 1), Ok(()));

@@ -23,6 +23,7 @@ fn refusal(reply: &Reply) -> Option<Refusal> {
         | Reply::TxnCommit(Err(why))
         | Reply::DeleteOffsets(Err(why)) => Some(*why),
         Reply::Fetch(fetched) => fetched.as_ref().err().copied(),
+        Reply::ConsumerHeartbeat(answer) => answer.as_ref().err().copied(),
     }
 }
 

@@ -1,7 +1,13 @@
 //! The coordinators as their driver sees them: commands in, replies out, with
 //! a journal that can hold back commits, refuse appends and be replayed.
 
+mod actors;
 mod classic;
+mod consumer;
 mod errors;
 mod offsets;
+mod random;
+mod random_transactions;
 mod stage;
+mod transactions;
+mod troupe;

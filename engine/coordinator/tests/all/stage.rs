@@ -7,8 +7,8 @@ use plimsoll_coordinator::command::{
 };
 use plimsoll_coordinator::reply::{JoinRefused, Joined, Synced};
 use plimsoll_coordinator::{
-    Append, AppendRefused, Appended, Command, GroupConfig, GroupShard, MemberId, NoTopics, Refusal,
-    Reply, Step, Token, Topics, World,
+    Append, AppendRefused, Appended, Command, GroupConfig, GroupShard, MemberId, Refusal, Reply,
+    Step, Token, TopicId, TopicInfo, TopicName, Topics, World,
 };
 use plimsoll_wire::time::{Instant, Now};
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs};
@@ -22,6 +22,34 @@ pub enum Entry {
     Marker(ProducerId, bool),
 }
 
+/// The topics of a small cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    topics: BTreeMap<TopicName, TopicInfo>,
+    version: i64,
+}
+
+impl Topics for Catalogue {
+    fn by_name(&self, name: &str) -> Option<TopicInfo> {
+        self.topics.get(name).copied()
+    }
+
+    fn name_of(&self, id: TopicId) -> Option<TopicName> {
+        let found = self.topics.iter().find(|(_, info)| info.id == id);
+        found.map(|(name, _)| name.clone())
+    }
+
+    fn each(&self, show: &mut dyn FnMut(&TopicName, TopicInfo)) {
+        self.topics
+            .iter()
+            .for_each(|(name, info)| show(name, *info));
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
 pub struct Stage {
     pub shard: GroupShard,
     pub journal: Vec<Entry>,
@@ -30,7 +58,7 @@ pub struct Stage {
     pub refuse: Option<AppendRefused>,
     /// The high watermark stays where it is.
     pub hold: bool,
-    pub topics: Box<dyn Topics>,
+    pub topics: Catalogue,
     config: GroupConfig,
     high_watermark: Offset,
     now: Now,
@@ -49,7 +77,7 @@ impl Stage {
             replies: BTreeMap::new(),
             refuse: None,
             hold: false,
-            topics: Box::new(NoTopics),
+            topics: Catalogue::default(),
             config,
             high_watermark: Offset(0),
             now: Now {
@@ -70,11 +98,42 @@ impl Stage {
         })
     }
 
+    pub fn with_topics(topics: &[(&str, i32)]) -> Self {
+        let mut stage = Self::quick();
+        for (name, partitions) in topics {
+            stage.set_topic(name, *partitions);
+        }
+        stage
+    }
+
+    /// Creates a topic, or gives it more partitions.
+    pub fn set_topic(&mut self, name: &str, partitions: i32) {
+        self.topics.version += 1;
+        let id = TopicId::from_u128(self.topics.topics.len() as u128 + 1);
+        let info = self.topics.topics.entry(name.into());
+        let info = info.or_insert(TopicInfo { id, partitions });
+        info.partitions = partitions;
+    }
+
+    pub fn partitions(&self, name: &str) -> i32 {
+        self.topics.topics[name].partitions
+    }
+
+    pub fn topic_id(&self, name: &str) -> TopicId {
+        self.topics.topics[name].id
+    }
+
+    /// The state of `g`, of the consumer protocol.
+    pub fn consumer_state(&self) -> &'static str {
+        let described = self.shard.describe_consumer(&"g".into());
+        described.map_or("Dead", |d| d.state)
+    }
+
     fn load(&mut self) {
         let now = self.now;
         let world = World {
             now,
-            topics: &*self.topics,
+            topics: &self.topics,
         };
         let step = self.shard.loaded(world, self.high_watermark);
         self.carry(step);
@@ -89,7 +148,7 @@ impl Stage {
             let outcome = self.append(append);
             let world = World {
                 now: self.now,
-                topics: &*self.topics,
+                topics: &self.topics,
             };
             step = self.shard.outcome(world, outcome);
         }
@@ -118,7 +177,7 @@ impl Stage {
         let token = Token(self.tokens);
         let world = World {
             now: self.now,
-            topics: &*self.topics,
+            topics: &self.topics,
         };
         let step = self.shard.handle(world, token, command);
         self.carry(step);
@@ -142,7 +201,7 @@ impl Stage {
             self.set_mono(due.max(self.now.mono));
             let world = World {
                 now: self.now,
-                topics: &*self.topics,
+                topics: &self.topics,
             };
             let step = self.shard.expire(world);
             self.carry(step);
@@ -162,7 +221,7 @@ impl Stage {
         self.high_watermark = Offset(self.journal.len() as i64);
         let world = World {
             now: self.now,
-            topics: &*self.topics,
+            topics: &self.topics,
         };
         let step = self.shard.committed(world, self.high_watermark);
         self.carry(step);
@@ -176,6 +235,23 @@ impl Stage {
 
     /// A new coordinator takes over, from what is in the journal.
     pub fn fail_over(&mut self) {
+        let shard = self.replayed();
+        assert_eq!(
+            shard.hard_state(),
+            self.shard.hard_state(),
+            "replay from empty"
+        );
+        self.take_over(shard);
+    }
+
+    /// The same, and the records above the high watermark are lost.
+    pub fn crash_over(&mut self) {
+        self.journal.truncate(self.high_watermark.get() as usize);
+        let shard = self.replayed();
+        self.take_over(shard);
+    }
+
+    fn replayed(&mut self) -> GroupShard {
         self.tokens += 1000;
         let mut shard = GroupShard::new(self.config.clone(), self.tokens);
         for (at, entry) in self.journal.iter().enumerate() {
@@ -186,11 +262,10 @@ impl Stage {
                 Entry::Marker(producer, committed) => shard.replay_marker(*producer, *committed),
             }
         }
-        assert_eq!(
-            shard.hard_state(),
-            self.shard.hard_state(),
-            "replay from empty"
-        );
+        shard
+    }
+
+    fn take_over(&mut self, shard: GroupShard) {
         let old = std::mem::replace(&mut self.shard, shard);
         self.replies.extend(old.unload());
         self.high_watermark = Offset(self.journal.len() as i64);
@@ -223,6 +298,52 @@ pub fn subscription(topics: &[&str]) -> Bytes {
         raw.extend(topic.as_bytes());
     }
     raw.extend([255; 4]);
+    raw.extend([0; 4]);
+    raw.into()
+}
+
+/// A subscription (version 1) that says what of `t` is owned.
+pub fn embedded(topics: &[&str], owned: &[i32]) -> Bytes {
+    let mut raw = subscription(topics).to_vec();
+    raw.truncate(raw.len() - 4);
+    if owned.is_empty() {
+        raw.extend([0; 4]);
+    } else {
+        raw.extend([0, 0, 0, 1, 0, 1, b't']);
+        raw.extend((owned.len() as u32).to_be_bytes());
+        raw.extend(owned.iter().flat_map(|i| i.to_be_bytes()));
+    }
+    raw.into()
+}
+
+/// The partitions in an assignment of one topic.
+pub fn assignment_of(raw: &[u8]) -> Vec<i32> {
+    let topics = u32::from_be_bytes(raw[2..6].try_into().unwrap());
+    if topics == 0 {
+        return Vec::new();
+    }
+    let name = usize::from(u16::from_be_bytes(raw[6..8].try_into().unwrap()));
+    let indexes = &raw[8 + name + 4..raw.len() - 4];
+    let indexes = indexes.chunks_exact(4);
+    indexes
+        .map(|raw| i32::from_be_bytes(raw.try_into().unwrap()))
+        .collect()
+}
+
+/// An assignment of partitions of `t`.
+pub fn assignment(indexes: &[i32]) -> Bytes {
+    let mut raw = vec![0, 1, 0, 0, 0, 1, 0, 1, b't'];
+    raw.extend((indexes.len() as u32).to_be_bytes());
+    raw.extend(indexes.iter().flat_map(|i| i.to_be_bytes()));
+    raw.extend([255; 4]);
+    raw.into()
+}
+
+/// An assignment of nothing that can be told from any other.
+pub fn tag(member: &MemberId) -> Bytes {
+    let mut raw = vec![0, 0, 0, 0, 0, 0];
+    raw.extend((member.as_str().len() as u32).to_be_bytes());
+    raw.extend(member.as_str().as_bytes());
     raw.into()
 }
 
@@ -237,7 +358,7 @@ pub fn sync(group: &str, joined: &Joined) -> SyncGroup {
         assignments: joined
             .members
             .iter()
-            .map(|m| (m.member.clone(), Bytes::from(m.member.to_string())))
+            .map(|m| (m.member.clone(), tag(&m.member)))
             .collect(),
     }
 }
