@@ -1,53 +1,35 @@
 //! A broker as a process: sockets, threads, clock and configuration.
+//!
+//! This is the one crate of the engine that knows an operating system. It turns
+//! bytes on sockets into frames for the broker and the broker's answers into
+//! bytes, tells it the time, and starts and stops it. What a request means is
+//! never known here.
 
-use std::net::{SocketAddr, TcpListener};
+#![warn(missing_docs)]
 
-/// What a server is started with.
-#[derive(Clone, Debug)]
-pub struct ServerConfig {
-    /// `HOST:PORT` to listen on; port 0 takes any free port.
-    pub listen: String,
-}
+mod budget;
+mod clock;
+mod connection;
+mod context;
+mod error;
+mod housekeeper;
+mod inbound;
+mod limits;
+mod net;
+mod outbound;
+mod pool;
+mod properties;
+mod server;
+mod service;
+mod settings;
+mod sink;
+mod timer;
+mod wake;
 
-/// Why a server could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {listen}: {source}")]
-    Listen {
-        /// The address as configured.
-        listen: String,
-        /// Why not.
-        source: std::io::Error,
-    },
-}
-
-/// A server that accepts connections.
-#[derive(Debug)]
-pub struct Running {
-    listener: TcpListener,
-    addr: SocketAddr,
-}
-
-impl Running {
-    /// The address that the server listens on.
-    pub const fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// Stops the server.
-    pub fn shutdown(self) {
-        drop(self.listener);
-    }
-}
-
-/// Starts a server.
-pub fn start(config: &ServerConfig) -> Result<Running, ServerError> {
-    let error = |source| ServerError::Listen {
-        listen: config.listen.clone(),
-        source,
-    };
-    let listener = TcpListener::bind(&config.listen).map_err(error)?;
-    let addr = listener.local_addr().map_err(error)?;
-    Ok(Running { listener, addr })
-}
+pub use clock::Clock;
+pub use error::ServerError;
+pub use limits::Limits;
+pub use net::Net;
+pub use server::Server;
+pub use service::{Outcome, Part, Response, Service, Wake};
+pub use settings::{DEFAULT_DATA, DEFAULT_LISTEN, Given, HostPort, Settings};

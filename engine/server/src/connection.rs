@@ -1,0 +1,297 @@
+//! One connection: requests in, answers out in the order of their requests.
+//!
+//! The task runs when bytes arrive, when the socket takes more, when the broker
+//! wakes a parked request, or at a deadline. In each run it handles every whole
+//! request that has arrived and then writes all answers at once. A request that
+//! cannot be answered yet does not hold up the handling of later ones, only
+//! their answers.
+//!
+//! Invariants: at most `pending_max` requests are unanswered and at most
+//! `outbound_bytes_max` bytes of answers wait (plus the last one); beyond
+//! either the socket is not read, so a slow reader stops itself. Nothing that a
+//! peer sends panics: it is answered or the connection closes with a log line.
+
+use crate::context::{Context, Ticket};
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::service::{Outcome, Response, Service, Wake};
+use crate::timer::Timer;
+use crate::wake::TaskWake;
+use plimsoll_wire::frame::FrameError;
+use plimsoll_wire::time::{Instant, Now};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{self, Poll, ready};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How many reads one run of the task makes before others get their turn.
+const ROUNDS_MAX: usize = 16;
+
+/// When a parked request is asked again that had no answer at its deadline.
+const OVERDUE_RETRY: Duration = Duration::from_millis(5);
+
+/// A request in the order of arrival.
+enum Slot<P> {
+    Ready(Response),
+    Parked(P),
+}
+
+/// Why a connection ended.
+enum End {
+    /// The peer closed it, or the server is stopping.
+    Closed,
+    /// Nothing moved for the idle time.
+    Idle,
+    /// The peer sent what is not a frame.
+    Frame(FrameError),
+    /// The broker gave up on it.
+    Refused(Box<dyn fmt::Display + Send>),
+    /// The socket or a file failed.
+    Io(io::Error),
+}
+
+/// What a look at the socket brought.
+enum Arrived {
+    Something,
+    Nothing,
+    Eof,
+}
+
+/// A connection and everything it holds.
+pub struct Connection<S: Service> {
+    stream: TcpStream,
+    peer: SocketAddr,
+    context: Arc<Context<S>>,
+    session: S::Session,
+    inbound: Inbound,
+    pending: VecDeque<Slot<S::Parked>>,
+    outbound: Outbound,
+    task: Arc<TaskWake>,
+    waker: Arc<dyn Wake>,
+    timer: Timer,
+    /// What is claimed of the budget for the frame that is being read.
+    claimed: usize,
+    /// When a byte last moved in either direction.
+    active: Instant,
+    /// Set when no more requests are taken: what is ready leaves, then it ends.
+    leaving: Option<End>,
+    _ticket: Ticket,
+}
+
+impl<S: Service> Connection<S> {
+    /// Takes over a socket that was just accepted.
+    pub fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        context: Arc<Context<S>>,
+        ticket: Ticket,
+    ) -> Self {
+        let task = Arc::clone(ticket.wake());
+        Self {
+            session: context.service.connect(peer),
+            inbound: Inbound::new(context.limits.frame_bytes_max),
+            pending: VecDeque::new(),
+            outbound: Outbound::default(),
+            waker: Arc::clone(&task) as Arc<dyn Wake>,
+            task,
+            timer: Timer::default(),
+            claimed: 0,
+            active: context.clock.now().mono,
+            leaving: None,
+            stream,
+            peer,
+            context,
+            _ticket: ticket,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub async fn serve(mut self) {
+        let end = poll_fn(|cx| self.run(cx)).await;
+        self.log(&end);
+    }
+
+    /// One run of the task.
+    fn run(&mut self, cx: &mut task::Context<'_>) -> Poll<End> {
+        self.task.take(cx.waker());
+        if self.context.is_stopping() && self.leaving.is_none() {
+            self.leave(End::Closed);
+        }
+        for _ in 0..ROUNDS_MAX {
+            let now = self.context.clock.now();
+            self.release(now);
+            let flushed = match self.flush(cx, now) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Ready(Err(e)) => return Poll::Ready(End::Io(e)),
+                Poll::Pending => false,
+            };
+            if flushed && let Some(end) = self.leaving.take() {
+                return Poll::Ready(end);
+            }
+            let arrived = if self.takes_requests() {
+                self.take(cx, now)
+            } else {
+                Ok(Arrived::Nothing)
+            };
+            match arrived {
+                Ok(Arrived::Something) => {}
+                Ok(Arrived::Eof) => self.leave(End::Closed),
+                Ok(Arrived::Nothing) => {
+                    self.inbound.rest(&self.context.pool);
+                    return self.wait(cx, now);
+                }
+                Err(end) => self.leave(end),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// No request is taken any more and none that is parked is waited for.
+    fn leave(&mut self, end: End) {
+        let ready = self
+            .pending
+            .iter()
+            .take_while(|slot| matches!(slot, Slot::Ready(_)))
+            .count();
+        self.pending.truncate(ready);
+        self.leaving = Some(end);
+    }
+
+    fn takes_requests(&self) -> bool {
+        self.leaving.is_none()
+            && self.pending.len() < self.context.limits.pending_max
+            && self.outbound.held_bytes() < self.context.limits.outbound_bytes_max
+    }
+
+    /// Moves answers whose turn has come to the way out.
+    fn release(&mut self, now: Now) {
+        while let Some(front) = self.pending.front_mut() {
+            if let Slot::Parked(parked) = front {
+                match self.context.service.poll(now, parked) {
+                    Some(response) => *front = Slot::Ready(response),
+                    None => return,
+                }
+            }
+            if let Some(Slot::Ready(response)) = self.pending.pop_front() {
+                self.outbound.push(response);
+            }
+        }
+    }
+
+    /// Handles the requests that are here; without any, reads once.
+    fn take(&mut self, cx: &mut task::Context<'_>, now: Now) -> Result<Arrived, End> {
+        let mut handled = false;
+        while self.takes_requests() {
+            let Some(frame) = self.inbound.frame().map_err(End::Frame)? else {
+                break;
+            };
+            handled = true;
+            self.context
+                .budget
+                .give_back(std::mem::take(&mut self.claimed));
+            match self
+                .context
+                .service
+                .handle(now, &mut self.session, frame, &self.waker)
+            {
+                Outcome::Ready(response) if self.pending.is_empty() => self.outbound.push(response),
+                Outcome::Ready(response) => self.pending.push_back(Slot::Ready(response)),
+                Outcome::Parked(parked) => self.pending.push_back(Slot::Parked(parked)),
+                Outcome::NoReply => {}
+                Outcome::Close(reason) => return Err(End::Refused(reason)),
+            }
+        }
+        if handled {
+            Ok(Arrived::Something)
+        } else {
+            self.read(cx, now).map_err(End::Io)
+        }
+    }
+
+    fn read(&mut self, cx: &mut task::Context<'_>, now: Now) -> io::Result<Arrived> {
+        if self.claimed == 0
+            && let Some(bytes) = self.inbound.claim()
+        {
+            if !self.context.budget.claim(bytes, &self.task) {
+                return Ok(Arrived::Nothing);
+            }
+            self.claimed = bytes;
+        }
+        loop {
+            let mut room = self.inbound.room(&self.context.pool);
+            match self.stream.try_read_buf(&mut room) {
+                Ok(0) => return Ok(Arrived::Eof),
+                Ok(_) => {
+                    self.active = now.mono;
+                    return Ok(Arrived::Something);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    match self.stream.poll_read_ready(cx) {
+                        Poll::Ready(ready) => ready?,
+                        Poll::Pending => return Ok(Arrived::Nothing),
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<io::Result<()>> {
+        while !self.outbound.is_empty() {
+            let mut written = 0;
+            let result = self.outbound.write(&mut &self.stream, &mut written);
+            if written > 0 {
+                self.active = now.mono;
+            }
+            match result {
+                Ok(()) => break,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.stream.poll_write_ready(cx))?;
+                }
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits for the next event, or ends the connection that had none for too
+    /// long. A connection that waits for an answer is not idle.
+    fn wait(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<End> {
+        let idle = self.active.after(self.context.limits.idle);
+        let next = match self.pending.front() {
+            Some(Slot::Parked(parked)) => S::deadline(parked).max(now.mono.after(OVERDUE_RETRY)),
+            _ if now.mono >= idle => return Poll::Ready(End::Idle),
+            _ => idle,
+        };
+        if self.timer.arm(cx, &self.context.clock, next).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn log(&self, end: &End) {
+        let peer = self.peer;
+        match end {
+            End::Closed => tracing::debug!(%peer, "connection closed"),
+            End::Idle => {
+                tracing::debug!(%peer, idle = ?self.context.limits.idle, "idle connection closed")
+            }
+            End::Frame(error) => tracing::warn!(%peer, "connection closed: {error}"),
+            End::Refused(reason) => tracing::warn!(%peer, "connection closed: {reason}"),
+            End::Io(error) => tracing::debug!(%peer, "connection lost: {error}"),
+        }
+    }
+}
+
+impl<S: Service> Drop for Connection<S> {
+    fn drop(&mut self) {
+        self.context.budget.give_back(self.claimed);
+    }
+}

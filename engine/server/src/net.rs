@@ -1,0 +1,224 @@
+//! Threads and sockets: one thread per worker, each with a runtime of its own.
+//!
+//! A connection lives on one worker from its first byte to its last, so
+//! nothing of it is ever shared between threads but its wake. The first worker
+//! also accepts and deals the connections out in turn.
+
+use crate::budget::Budget;
+use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::context::{Context, Guests, Ticket};
+use crate::limits::Limits;
+use crate::pool::BufferPool;
+use crate::service::Service;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+
+/// How long the listener rests when the process is out of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How often a stopping worker looks whether its connections have ended.
+const DRAIN_POLL: Duration = Duration::from_millis(2);
+
+/// A connection on its way to its worker.
+struct Accepted {
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    ticket: Ticket,
+}
+
+/// Sockets being served.
+#[derive(Debug)]
+pub struct Net {
+    addr: SocketAddr,
+    guests: Arc<Guests>,
+    pools: Vec<Arc<BufferPool>>,
+    stop: oneshot::Sender<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Net {
+    /// Serves the connections of `listener`.
+    pub fn start<S: Service>(
+        listener: std::net::TcpListener,
+        service: &Arc<S>,
+        limits: Limits,
+        clock: Clock,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        let limits = Arc::new(limits);
+        let guests = Arc::new(Guests::default());
+        let budget = Arc::new(Budget::new(limits.large_frames_bytes_max));
+        let (stop, stopped) = oneshot::channel();
+        let mut net = Self {
+            addr,
+            guests,
+            pools: Vec::new(),
+            stop,
+            threads: Vec::new(),
+        };
+        let mut queues = Vec::new();
+        let mut first = None;
+        for _ in 0..limits.workers.max(1) {
+            let context = Arc::new(Context {
+                service: Arc::clone(service),
+                clock,
+                limits: Arc::clone(&limits),
+                pool: Arc::new(BufferPool::default()),
+                guests: Arc::clone(&net.guests),
+                budget: Arc::clone(&budget),
+            });
+            net.pools.push(Arc::clone(&context.pool));
+            let (queue, arrivals) = mpsc::unbounded_channel();
+            queues.push(queue);
+            if first.is_none() {
+                first = Some((context, arrivals));
+            } else {
+                net.spawn(move || work(&context, arrivals, async {}))?;
+            }
+        }
+        if let Some((context, arrivals)) = first {
+            let door = Door {
+                limits,
+                guests: Arc::clone(&net.guests),
+                queues,
+            };
+            net.spawn(move || work(&context, arrivals, door.open(listener, stopped)))?;
+        }
+        Ok(net)
+    }
+
+    fn spawn(&mut self, body: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+        let name = format!("net-{}", self.threads.len());
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            if let Err(error) = body() {
+                tracing::error!("a network thread ended: {error}");
+            }
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Where it listens.
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.guests.count()
+    }
+
+    /// The read buffers of every worker, for trimming.
+    pub fn pools(&self) -> Vec<Arc<BufferPool>> {
+        self.pools.clone()
+    }
+
+    /// Stops listening, lets answers that are ready leave, and closes.
+    pub fn stop(self) {
+        self.guests.dismiss();
+        drop(self.stop);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a network thread panicked");
+            }
+        }
+    }
+}
+
+/// The body of a worker's thread: `extra` runs beside its connections, which
+/// end when no more can arrive.
+fn work<S: Service>(
+    context: &Arc<Context<S>>,
+    mut arrivals: mpsc::UnboundedReceiver<Accepted>,
+    extra: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        tokio::spawn(extra);
+        while let Some(Accepted {
+            stream,
+            peer,
+            ticket,
+        }) = arrivals.recv().await
+        {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => {
+                    let context = Arc::clone(context);
+                    tokio::spawn(Connection::new(stream, peer, context, ticket).serve());
+                }
+                Err(error) => tracing::warn!(%peer, "connection closed: {error}"),
+            }
+        }
+        let drained = async {
+            while context.guests.count() > 0 {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        };
+        if tokio::time::timeout(context.limits.drain, drained)
+            .await
+            .is_err()
+        {
+            tracing::warn!(drain = ?context.limits.drain, "connections closed with answers unsent");
+        }
+    });
+    Ok(())
+}
+
+/// Where connections come in.
+struct Door {
+    limits: Arc<Limits>,
+    guests: Arc<Guests>,
+    queues: Vec<mpsc::UnboundedSender<Accepted>>,
+}
+
+impl Door {
+    async fn open(self, listener: std::net::TcpListener, mut stopped: oneshot::Receiver<()>) {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!("cannot accept connections: {error}"),
+        };
+        let mut turn = 0;
+        loop {
+            let accepted = tokio::select! {
+                _ = &mut stopped => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    self.seat(stream, peer, turn);
+                    turn = (turn + 1) % self.queues.len();
+                }
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn seat(&self, stream: TcpStream, peer: SocketAddr, turn: usize) {
+        let ticket = match self.guests.admit(peer, &self.limits) {
+            Ok(ticket) => ticket,
+            Err(refusal) => return tracing::warn!(%peer, "connection refused: {refusal}"),
+        };
+        let handed = stream.set_nodelay(true).and_then(|()| stream.into_std());
+        match handed {
+            Ok(stream) => {
+                let _gone_when_stopping = self.queues[turn].send(Accepted {
+                    stream,
+                    peer,
+                    ticket,
+                });
+            }
+            Err(error) => tracing::warn!(%peer, "connection closed: {error}"),
+        }
+    }
+}

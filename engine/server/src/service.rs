@@ -1,0 +1,51 @@
+//! What a server serves: the broker, seen from a socket.
+//!
+//! The connection loop knows only this trait, so it is tested against a
+//! service that parks, closes and answers on command, and it never learns what
+//! a request means.
+
+use bytes::BytesMut;
+pub use plimsoll_broker::{Part, Response, Wake};
+use plimsoll_wire::time::{Instant, Now};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What came of a request.
+pub enum Outcome<P> {
+    /// The answer.
+    Ready(Response),
+    /// There is no answer to this request (acks=0).
+    NoReply,
+    /// The connection must close, for this reason.
+    Close(Box<dyn fmt::Display + Send>),
+    /// The answer comes later.
+    Parked(P),
+}
+
+/// Answers requests.
+pub trait Service: Send + Sync + 'static {
+    /// What is remembered of a connection.
+    type Session: Send;
+    /// A request whose answer comes later.
+    type Parked: Send;
+
+    /// A connection was made.
+    fn connect(&self, peer: SocketAddr) -> Self::Session;
+
+    /// One request. `wake` is told when a parked request may be polled again.
+    fn handle(
+        &self,
+        now: Now,
+        session: &mut Self::Session,
+        frame: BytesMut,
+        wake: &Arc<dyn Wake>,
+    ) -> Outcome<Self::Parked>;
+
+    /// The answer of a parked request, if it has one by now. At its deadline
+    /// there must be one.
+    fn poll(&self, now: Now, parked: &mut Self::Parked) -> Option<Response>;
+
+    /// When a parked request is answered at the latest.
+    fn deadline(parked: &Self::Parked) -> Instant;
+}
