@@ -1,13 +1,19 @@
 //! `plimsoll serve`: a broker until it is told to stop.
 
 use crate::failure::{Failure, Outcome};
+use plimsoll_server::{Given, Server, ServerError, Settings};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 /// Run a broker that any Kafka client can use.
 ///
 /// When the broker is ready it prints one line on standard output, `ready
-/// HOST:PORT`, and nothing else. Ctrl-C or SIGTERM stops it cleanly.
+/// HOST:PORT`, and nothing else. Ctrl-C or SIGTERM stops it cleanly; a second
+/// one stops it at once.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  plimsoll serve --listen 127.0.0.1:9092 --data ./plimsoll-data \
@@ -17,10 +23,12 @@ pub struct Args {
     /// How many nodes to run in this process.
     #[arg(long, value_name = "N", default_value_t = 1)]
     nodes: u16,
-    /// Where to listen; port 0 takes any free port [default: 127.0.0.1:9092].
+    /// Where to listen; port 0 takes any free port [default: the property
+    /// `listeners`, else 127.0.0.1:9092].
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// Where the logs are kept; created when absent [default: ./plimsoll-data].
+    /// Where the data is kept, created when absent [default: the property
+    /// `log.dirs`, else ./plimsoll-data].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// A file of `property=value` lines, as Kafka's server.properties.
@@ -29,21 +37,122 @@ pub struct Args {
     /// One property under Kafka's own name; stronger than the file.
     #[arg(long, value_name = "PROPERTY=VALUE")]
     set: Vec<String>,
+    /// What to log on standard error, as in `RUST_LOG`: a level, or levels by
+    /// module [default: `RUST_LOG`, else info].
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Stop when standard input ends, so that a parent's death is noticed.
+    #[arg(long, hide = true)]
+    stop_at_stdin_eof: bool,
 }
 
 /// Serves until stopped.
 pub fn run(args: Args) -> Outcome {
     if args.nodes != 1 {
         return Err(Failure::usage(anyhow::anyhow!(
-            "--nodes {}: one node per process is what this version runs; accepted: 1",
+            "--nodes {}: this version runs one node; accepted: 1",
             args.nodes
         )));
     }
-    let config = plimsoll_server::ServerConfig {
-        listen: args.listen.unwrap_or_else(|| "127.0.0.1:9092".to_owned()),
+    log_to_stderr(args.log.as_deref())?;
+    let stop = Stop::prepare(args.stop_at_stdin_eof).map_err(Failure::runtime)?;
+    let given = Given {
+        file: args.config,
+        set: args.set,
+        listen: args.listen,
+        data: args.data,
     };
-    let running = plimsoll_server::start(&config).map_err(Failure::runtime)?;
-    println!("ready {}", running.addr());
-    drop((args.data, args.config, args.set));
+    let settings = Settings::read(&given).map_err(failure)?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let server = Server::start(settings).map_err(failure)?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "ready {}", server.address())
+        .and_then(|()| stdout.flush())
+        .map_err(Failure::runtime)?;
+    let reason = stop.wait();
+    tracing::info!("stopping: {reason}");
+    server.shutdown().map_err(failure)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn failure(error: ServerError) -> Failure {
+    if error.is_usage() {
+        Failure::usage(error)
+    } else {
+        Failure::runtime(error)
+    }
+}
+
+fn log_to_stderr(filter: Option<&str>) -> Result<(), Failure> {
+    let filter = match filter {
+        Some(text) => EnvFilter::try_new(text)
+            .map_err(|e| Failure::usage(anyhow::anyhow!("--log {text}: {e}")))?,
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+/// What ends a broker: a signal, or the end of standard input.
+struct Stop {
+    reasons: mpsc::Receiver<&'static str>,
+}
+
+impl Stop {
+    /// Takes over the signals, so that from now on none kills the process.
+    fn prepare(at_stdin_eof: bool) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
+        let guard = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        drop(guard);
+        let (sender, reasons) = mpsc::channel();
+        let from_signals = sender.clone();
+        let watch = move || runtime.block_on(watch(terminate, interrupt, &from_signals));
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(watch)?;
+        if at_stdin_eof {
+            std::thread::Builder::new()
+                .name("stdin".into())
+                .spawn(move || {
+                    drain_stdin();
+                    let _already_stopping = sender.send("standard input ended");
+                })?;
+        }
+        Ok(Self { reasons })
+    }
+
+    fn wait(self) -> &'static str {
+        self.reasons.recv().unwrap_or("nobody can stop it any more")
+    }
+}
+
+/// Passes the first signal on; the second ends the process.
+async fn watch(mut terminate: Signal, mut interrupt: Signal, to: &mpsc::Sender<&'static str>) {
+    for again in [false, true] {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        if again {
+            tracing::warn!("{name} again: stopping at once, the next start will recover");
+            std::process::exit(1);
+        }
+        let _already_stopping = to.send(name);
+    }
+}
+
+fn drain_stdin() {
+    let mut stdin = std::io::stdin().lock();
+    let mut ignored = [0; 64];
+    while matches!(stdin.read(&mut ignored), Ok(n) if n > 0) {}
 }

@@ -1,0 +1,59 @@
+//! The `plimsoll` command: one file per subcommand, each with its `Args` and a
+//! `run` that returns how the process should end.
+//!
+//! Standard output carries what a script reads (a ready line, a table, JSON);
+//! logs, progress and errors go to standard error. An error is one lower-case
+//! line that names what was wrong and what would be accepted.
+
+pub mod embedded;
+pub mod failure;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use failure::Outcome;
+use std::process::ExitCode;
+
+/// How much can a Kafka cluster carry? Drive it, measure it honestly, size it.
+#[derive(Parser)]
+#[command(
+    name = "plimsoll",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Args),
+}
+
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
+            Self::Serve(args) => serve::run(args),
+        }
+    }
+}
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
