@@ -12,7 +12,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("coordinator", &["wire"]),
     ("cluster", &["wire"]),
     ("broker", &["wire", "log", "coordinator", "cluster"]),
-    ("server", &["wire", "log", "coordinator", "cluster", "broker"]),
+    (
+        "server",
+        &["wire", "log", "coordinator", "cluster", "broker"],
+    ),
     ("sim", &["wire", "log", "coordinator", "cluster", "broker"]),
     ("workloads", &[]),
     ("results", &[]),
@@ -20,14 +23,41 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gate", &["results"]),
     ("plots", &["results"]),
     ("calculators", &["results"]),
-    ("cli", &["server", "broker", "workloads", "results", "drive", "gate", "plots", "calculators"]),
+    (
+        "cli",
+        &[
+            "server",
+            "broker",
+            "workloads",
+            "results",
+            "drive",
+            "gate",
+            "plots",
+            "calculators",
+        ],
+    ),
 ];
 
 /// What keeps the pure rooms pure: crates that bring threads, sockets, clocks
 /// or unseeded randomness.
-const IMPURE: &[&str] = &["tokio", "socket2", "sysinfo", "rdkafka", "tracing-subscriber"];
-const PURE: &[&str] =
-    &["wire", "log", "coordinator", "cluster", "broker", "sim", "workloads", "calculators", "gate"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "socket2",
+    "sysinfo",
+    "rdkafka",
+    "tracing-subscriber",
+];
+const PURE: &[&str] = &[
+    "wire",
+    "log",
+    "coordinator",
+    "cluster",
+    "broker",
+    "sim",
+    "workloads",
+    "calculators",
+    "gate",
+];
 
 #[test]
 fn every_import_follows_an_arrow_of_the_design() {
@@ -60,13 +90,19 @@ fn room_of(dependency: &str) -> Option<&str> {
 fn manifests() -> Vec<(String, BTreeSet<String>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let workspace = read(&root.join("Cargo.toml"));
-    let members = workspace["workspace"]["members"].as_array().expect("members is a list");
+    let members = workspace["workspace"]["members"]
+        .as_array()
+        .expect("members is a list");
     members
         .iter()
         .map(|member| {
             let path = member.as_str().expect("a member is a path");
             let manifest = read(&root.join(path).join("Cargo.toml"));
-            let room = path.rsplit('/').next().expect("a path has a last part").to_owned();
+            let room = path
+                .rsplit('/')
+                .next()
+                .expect("a path has a last part")
+                .to_owned();
             let dependencies = manifest
                 .get("dependencies")
                 .and_then(|table| table.as_table())
@@ -78,7 +114,8 @@ fn manifests() -> Vec<(String, BTreeSet<String>)> {
 }
 
 fn read(path: &Path) -> toml::Table {
-    let text = std::fs::read_to_string(path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.parse()
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
