@@ -234,7 +234,7 @@ fn damaged_records_are_counted() {
 fn overtaken_records_are_counted() {
     let script: Script = |at| {
         if at == 3 {
-            Action::Overtake
+            Action::HoldBack
         } else {
             Action::Append
         }

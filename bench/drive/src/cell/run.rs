@@ -127,7 +127,7 @@ pub fn run_cell(
         schedule,
         route: Arc::new(route),
     };
-    let outcome = bench.measure(&mut control, options);
+    let outcome = bench.measure(options);
     let deleted = Control::reach(&target.bootstrap).and_then(|mut c| c.delete_topic(&topic.name));
     if let Err(error) = deleted {
         tracing::debug!(topic = topic.name, %error, "the cell's topic stays behind");
@@ -145,11 +145,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn measure(
-        &self,
-        control: &mut Control,
-        options: Options<'_>,
-    ) -> Result<CellResult, DriveError> {
+    fn measure(&self, options: Options<'_>) -> Result<CellResult, DriveError> {
         let spec = &self.cell.spec;
         let workers = u64::from(spec.producer.count)
             + u64::from(spec.consumer.count) * u64::from(spec.consumer.groups);
@@ -188,11 +184,7 @@ impl Bench<'_> {
         let producers = crew.producers()?;
         let started_at = jiff::Timestamp::now() + warmup;
         let produced = conductor.produce(producers, &consumers);
-        let ends = produced
-            .as_ref()
-            .ok()
-            .map(|p| self.ends(control, p))
-            .transpose();
+        let ends = produced.as_ref().ok().map(|p| self.ends(p)).transpose();
         let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
         let (produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
         let observed = conductor.observed.take().unwrap_or_default();
@@ -245,11 +237,9 @@ impl Bench<'_> {
     }
 
     /// Where each partition's log ends, once it does.
-    fn ends(
-        &self,
-        control: &mut Control,
-        produced: &[Produced],
-    ) -> Result<Vec<Offset>, DriveError> {
+    fn ends(&self, produced: &[Produced]) -> Result<Vec<Offset>, DriveError> {
+        // A fresh connection: brokers close those that idle through a long cell.
+        let mut control = Control::reach(&self.target.bootstrap)?;
         let partitions = self.cell.spec.topic.partitions;
         let mut ends = control.end_offsets(&self.route.topic, partitions)?;
         if self.cell.spec.producer.acks.wire() != 0 {

@@ -6,13 +6,12 @@
 //! when it is full, or when it is asked for after its linger; until then it
 //! goes on taking records.
 
+use super::part::{Batch, Part};
 use crate::clock::Mono;
 use crate::driver::{Outgoing, ProducerSettings};
 use crate::native::control::ProducerIdentity;
 use crate::record::Mark;
-use plimsoll_wire::batch::{
-    BatchBuilder, BatchSettings, HEADER_LEN, Header, Headers, Producer, Record,
-};
+use plimsoll_wire::batch::{BatchSettings, HEADER_LEN, Header, Headers, Producer, Record};
 use plimsoll_wire::compression::CompressionError;
 use plimsoll_wire::types::{Offset, Sequence, TimestampMs};
 use std::collections::VecDeque;
@@ -23,40 +22,6 @@ const RECORD_OVERHEAD: usize = 21;
 const HEADER_OVERHEAD: usize = 10;
 /// Room made for a batch when it is begun, at most.
 const RESERVE_MAX: usize = 1 << 20;
-
-/// A finished batch.
-#[derive(Debug)]
-pub struct Batch {
-    /// Where it goes.
-    pub partition: u32,
-    /// As it goes over the wire.
-    pub bytes: Vec<u8>,
-    /// Its records' times.
-    pub marks: Vec<Mark>,
-    /// The lane number of its first record.
-    pub first: u64,
-    /// Bytes of its records before compression.
-    pub plain_bytes: usize,
-    /// Which of its partition's batches it is.
-    order: u64,
-}
-
-#[derive(Debug)]
-struct Part {
-    builder: BatchBuilder,
-    marks: Vec<Mark>,
-    first: u64,
-    /// The open batch's linger is over.
-    due: bool,
-    sealed: VecDeque<Batch>,
-    in_flight: u32,
-    /// A batch came back; wait until none is in flight.
-    held: bool,
-    /// Stands in the ready list.
-    listed: bool,
-    sequence: Sequence,
-    order: u64,
-}
 
 /// All batches of one producer that are not in flight.
 #[derive(Debug)]
@@ -291,61 +256,6 @@ impl Accumulator {
         self.ready.clear();
         self.lingering.clear();
         left
-    }
-}
-
-impl Part {
-    fn new(batch: BatchSettings) -> Self {
-        Self {
-            builder: BatchBuilder::new(batch),
-            marks: Vec::new(),
-            first: 0,
-            due: false,
-            sealed: VecDeque::new(),
-            in_flight: 0,
-            held: false,
-            listed: false,
-            sequence: Sequence(0),
-            order: 0,
-        }
-    }
-
-    fn is_ready(&self) -> bool {
-        !self.sealed.is_empty() || (self.due && !self.builder.is_empty())
-    }
-
-    fn front_bytes(&self) -> usize {
-        self.sealed
-            .front()
-            .map_or(self.builder.uncompressed_len(), |batch| batch.bytes.len())
-    }
-
-    fn seal(
-        &mut self,
-        partition: u32,
-        idempotent: bool,
-        marks: Option<Vec<Mark>>,
-    ) -> Result<(), CompressionError> {
-        let count = self.builder.count();
-        let plain_bytes = self.builder.uncompressed_len();
-        if idempotent {
-            self.builder.set_base_sequence(self.sequence);
-            self.sequence = self.sequence.plus(count);
-        }
-        let bytes = self.builder.build()?;
-        let marks = std::mem::replace(&mut self.marks, marks.unwrap_or_default());
-        let (first, order) = (self.first, self.order);
-        self.sealed.push_back(Batch {
-            partition,
-            bytes,
-            marks,
-            first,
-            plain_bytes,
-            order,
-        });
-        self.order += 1;
-        self.due = false;
-        Ok(())
     }
 }
 

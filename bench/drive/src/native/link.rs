@@ -4,8 +4,8 @@
 //! here from the moment it is sent until its verdict, so nothing is lost when
 //! the connection breaks.
 
-use super::accumulator::Batch;
 use super::conn::Conn;
+use super::part::Batch;
 use super::produce_codec::{self, Envelope, Glue, Verdict};
 use crate::clock::Mono;
 use crate::error::DriveError;
@@ -172,5 +172,51 @@ impl Request {
             from = *cut;
         }
         add(self.glue.bytes.get(from..).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(partition: u32, bytes: &[u8]) -> Batch {
+        Batch::sealed(partition, bytes.to_vec())
+    }
+
+    #[test]
+    fn a_write_cut_anywhere_goes_on_where_it_stopped() {
+        let batches = vec![batch(0, b"first"), batch(3, b""), batch(4, b"third batch")];
+        let envelope = Envelope {
+            topic: "t",
+            acks: 1,
+            timeout_ms: 1,
+        };
+        let lengths = batches
+            .iter()
+            .map(|batch| (batch.partition, batch.bytes.len()));
+        let glue = produce_codec::encode(&envelope, 1, lengths);
+        let total = glue.bytes.len() + batches.iter().map(|b| b.bytes.len()).sum::<usize>();
+        let mut request = Request {
+            correlation: 1,
+            glue,
+            batches,
+            total,
+            written: 0,
+            sent_at: Mono(0),
+        };
+        let flat = |request: &Request| {
+            let mut slices = Vec::new();
+            request.gather(&mut slices);
+            slices
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .collect::<Vec<u8>>()
+        };
+        let whole = flat(&request);
+        assert_eq!(whole.len(), total);
+        for written in 0..=total {
+            request.written = written;
+            assert_eq!(flat(&request), whole[written..], "{written}");
+        }
     }
 }

@@ -7,6 +7,7 @@ mod consumer;
 pub mod control;
 mod fetch_codec;
 mod link;
+mod part;
 mod produce_codec;
 mod producer;
 

@@ -8,10 +8,11 @@
 //! It must never re-base the schedule, and never block in a system call other
 //! than the one poll while records may be due.
 
-use super::accumulator::{Accumulator, Batch};
+use super::accumulator::Accumulator;
 use super::conn::Conn;
 use super::control::Control;
 use super::link::Link;
+use super::part::Batch;
 use super::produce_codec::{Envelope, PRODUCE_KEY, PRODUCE_VERSION, Verdict};
 use crate::clock::{Mono, SpinMargin, sharpen_timers, sleep_until, timespec, wall_ms};
 use crate::driver::{Due, Produced, ProducerJob};

@@ -167,11 +167,7 @@ impl Processes {
 
     /// Ticks used since the last call.
     fn step(&mut self) -> u64 {
-        let now = self.pids.iter().map(|pid| {
-            let ticks = CpuTicks::read(*pid);
-            ticks.user + ticks.system
-        });
-        let now = now.sum();
+        let now = self.pids.iter().map(|pid| CpuTicks::total(*pid)).sum();
         now - std::mem::replace(&mut self.last_ticks, now).min(now)
     }
 

@@ -47,8 +47,8 @@ pub enum Action {
     Repeat,
     /// It is appended with one byte of its last record flipped.
     Damage,
-    /// It is appended before the batch that came before it.
-    Overtake,
+    /// It is acknowledged at once and appended behind the next one.
+    HoldBack,
     /// It is appended and the connection closed before the answer.
     AppendAndHangUp,
     /// The connection is closed.
@@ -80,6 +80,7 @@ struct State {
 struct Partition {
     batches: Vec<Bytes>,
     end: i64,
+    held_back: Option<Bytes>,
 }
 
 struct Fake {
@@ -341,13 +342,13 @@ impl Partition {
                 damaged[17..21].copy_from_slice(&crc.to_be_bytes());
                 self.append(&damaged.into());
             }
-            Action::Overtake => {
-                let before = self.batches.pop();
-                self.end = self.batches.last().map_or(0, next_offset);
+            Action::HoldBack => self.held_back = Some(records.clone()),
+            _ => {
                 self.append(records);
-                before.iter().for_each(|batch| self.append(batch));
+                if let Some(late) = self.held_back.take() {
+                    self.append(&late);
+                }
             }
-            _ => self.append(records),
         }
     }
 
