@@ -8,6 +8,7 @@
 use crate::catalog::Catalog;
 use crate::config::{BrokerConfig, Layers, Limits};
 use crate::fetch_sessions::FetchSessions;
+use crate::groups::{Groups, group_config};
 use crate::log_dirs::LogDirs;
 use crate::metadata::{Change, Metadata};
 use crate::producer_ids::{BLOCK, ProducerIdBlock};
@@ -37,6 +38,7 @@ pub struct Broker {
     pub(crate) limits: ArcSwap<Limits>,
     pub(crate) sessions: FetchSessions,
     pub(crate) timers: Timers,
+    pub(crate) groups: Groups,
     /// This run's registration.
     pub(crate) epoch: BrokerEpoch,
     producer_ids: Mutex<ProducerIdBlock>,
@@ -61,6 +63,7 @@ impl Broker {
         Self {
             sessions: FetchSessions::new(limits.fetch_sessions_max),
             timers: Timers::new(parts.now, &limits),
+            groups: Groups::new(group_config(&parts.layers)),
             catalog: ArcSwap::default(),
             layers: ArcSwap::from_pointee(parts.layers),
             limits: ArcSwap::from_pointee(limits),

@@ -29,6 +29,7 @@ mod error;
 mod features;
 mod fetch_sessions;
 mod fetch_wait;
+mod groups;
 mod local_metadata;
 mod log_dirs;
 mod log_scan;

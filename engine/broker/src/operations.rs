@@ -26,6 +26,9 @@ pub(crate) const CLUSTER: i32 = CREATE
     | ALTER_CONFIGS
     | IDEMPOTENT_WRITE;
 
+/// What may be done to a group.
+pub(crate) const GROUP: i32 = READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
+
 /// The operations when the client asked for them, else Kafka's mark for "not asked".
 pub(crate) const fn asked(wanted: bool, operations: i32) -> i32 {
     if wanted { operations } else { i32::MIN }

@@ -6,6 +6,10 @@ use crate::log_dirs::Marks;
 use crate::partition::Partition;
 use plimsoll_log::{LogError, TopicPartition};
 use plimsoll_wire::time::{Instant, Now};
+use std::time::Duration;
+
+/// How often groups are looked at while they have any deadline.
+const GROUP_CHECK: Duration = Duration::from_millis(100);
 
 impl Broker {
     /// Does the work that is due: flushes, checkpoints, retention, removals.
@@ -31,7 +35,10 @@ impl Broker {
                 tracing::error!(%error, path = %path.display(), "cannot remove a deleted log");
             }
         }
-        self.timers.next()
+        let groups = self.tick_groups(now);
+        // A request may bring a nearer deadline after this look.
+        let soon = groups.map(|at| at.min(now.mono.after(GROUP_CHECK)));
+        soon.map_or(self.timers.next(), |at| at.min(self.timers.next()))
     }
 
     /// Forgets producers that have been silent for long.

@@ -1,5 +1,6 @@
 //! Every API in every version, in frames as clients send them.
 
+mod groups;
 mod metadata;
 mod records;
 mod support;

@@ -1,0 +1,64 @@
+//! OffsetDelete 0: a group's progress in some partitions is forgotten.
+
+use super::offset_commit::outcome;
+use crate::broker::Broker;
+use crate::groups::code_of;
+use crate::outcome::Outcome;
+use crate::request::Request;
+use kafka_protocol::messages::offset_delete_request::OffsetDeleteRequest;
+use kafka_protocol::messages::offset_delete_response::{
+    OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+use plimsoll_coordinator::command::OffsetDelete;
+use plimsoll_coordinator::{Command, GroupId, Reply, TopicName};
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::types::PartitionIndex;
+
+pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
+    request.answer(|request, query: OffsetDeleteRequest| {
+        let image = broker.image();
+        let topics = query.topics.iter().map(|topic| {
+            let known = image.topic(&topic.name.0);
+            let indexes = topic
+                .partitions
+                .iter()
+                .map(|p| PartitionIndex(p.partition_index));
+            let exists =
+                |index: &PartitionIndex| known.is_some_and(|t| t.partitions.contains_key(index));
+            (
+                TopicName::from(topic.name.0.as_str()),
+                indexes.filter(exists).collect(),
+            )
+        });
+        let group = GroupId::from(query.group_id.0.as_str());
+        let delete = OffsetDelete {
+            group,
+            topics: topics.collect(),
+        };
+        let command = Command::DeleteOffsets(delete);
+        let results = match broker.coordinate_now(&query.group_id.0, command, request.now) {
+            Ok(Reply::DeleteOffsets(results)) => results.map_err(code_of),
+            Ok(_) => Err(ErrorCode::UnknownServerError),
+            Err(code) => Err(code),
+        };
+        let response = OffsetDeleteResponse::default();
+        match results {
+            Err(code) => response.with_error_code(code.code()),
+            Ok(results) => {
+                let topics = query.topics.iter().map(|topic| {
+                    let partitions = topic.partitions.iter().map(|partition| {
+                        let index = PartitionIndex(partition.partition_index);
+                        let code = outcome(&results, &topic.name.0, index);
+                        OffsetDeleteResponsePartition::default()
+                            .with_partition_index(partition.partition_index)
+                            .with_error_code(code.code())
+                    });
+                    OffsetDeleteResponseTopic::default()
+                        .with_name(topic.name.clone())
+                        .with_partitions(partitions.collect())
+                });
+                response.with_topics(topics.collect())
+            }
+        }
+    })
+}

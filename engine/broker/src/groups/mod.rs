@@ -1,0 +1,343 @@
+//! Groups on this node: a coordinator for each partition of the offsets topic,
+//! driven by requests and by time.
+//!
+//! A coordinator decides, its records are appended to its partition, and only
+//! then it goes on. Its lock is held meanwhile, and taken before a partition's,
+//! never after.
+
+mod own_log;
+mod settings;
+mod wait;
+
+use crate::broker::Broker;
+use crate::outcome::Outcome;
+use crate::parked::Parked;
+use crate::request::{Envelope, Request};
+use crate::topic_name::OFFSETS_TOPIC;
+use own_log::OwnLog;
+use parking_lot::Mutex;
+use plimsoll_cluster::Image;
+use plimsoll_coordinator::{
+    Command, GroupConfig, GroupShard, Refusal, Reply, Step, Token, TopicId, TopicInfo, TopicName,
+    Topics, World, drive, partition_for,
+};
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::time::{Instant, Now};
+use plimsoll_wire::types::PartitionIndex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use wait::{Encode, ParkedGroup, Slot, Waiting};
+
+pub(crate) use settings::group_config;
+
+/// The coordinators of this node.
+pub(crate) struct Groups {
+    config: GroupConfig,
+    shards: Mutex<BTreeMap<PartitionIndex, Arc<Shard>>>,
+    next_token: AtomicU64,
+}
+
+/// One partition's coordinator, its log, and who waits for replies.
+struct Shard {
+    coordinator: Mutex<GroupShard>,
+    log: OwnLog,
+    waiting: Waiting,
+}
+
+/// The topics, as assignors see them.
+struct ImageTopics {
+    image: Arc<Image>,
+    version: i64,
+}
+
+impl Topics for ImageTopics {
+    fn by_name(&self, name: &str) -> Option<TopicInfo> {
+        self.image.topic(name).map(|topic| info(topic))
+    }
+
+    fn name_of(&self, id: TopicId) -> Option<TopicName> {
+        self.image
+            .topic_by_id(id)
+            .map(|topic| TopicName::from(&*topic.name))
+    }
+
+    fn each(&self, show: &mut dyn FnMut(&TopicName, TopicInfo)) {
+        for topic in self.image.topics() {
+            show(&TopicName::from(&*topic.name), info(topic));
+        }
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+fn info(topic: &plimsoll_cluster::TopicImage) -> TopicInfo {
+    let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    TopicInfo {
+        id: topic.id,
+        partitions,
+    }
+}
+
+/// The error code of a coordinator's refusal: they have the same names.
+pub(crate) fn code_of(refusal: Refusal) -> ErrorCode {
+    let named = ErrorCode::ALL
+        .iter()
+        .find(|code| code.name() == refusal.name());
+    named.copied().unwrap_or(ErrorCode::UnknownServerError)
+}
+
+impl Groups {
+    pub(crate) fn new(config: GroupConfig) -> Self {
+        Self {
+            config,
+            shards: Mutex::default(),
+            next_token: AtomicU64::new(0),
+        }
+    }
+
+    fn token(&self) -> Token {
+        Token(self.next_token.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Shard {
+    /// Carries a step to its end: replies go to those who wait, records to the
+    /// log. The reply under `token` is handed back.
+    fn carry_out(
+        &self,
+        coordinator: &mut GroupShard,
+        world: World<'_>,
+        first: Step<Reply>,
+        token: Option<Token>,
+    ) -> Option<Reply> {
+        let replies = drive(
+            first,
+            |append| self.log.append(append, world.now),
+            |outcome| coordinator.outcome(world, outcome),
+        );
+        let mut ours = None;
+        for (to, reply) in replies {
+            if Some(to) == token {
+                ours = Some(reply);
+            } else {
+                self.waiting.deliver(to, reply);
+            }
+        }
+        ours
+    }
+
+    /// Acts on all deadlines that have passed.
+    fn expire(&self, coordinator: &mut GroupShard, world: World<'_>) {
+        while coordinator
+            .next_deadline()
+            .is_some_and(|at| at <= world.now.mono)
+        {
+            let step = coordinator.expire(world);
+            self.carry_out(coordinator, world, step, None);
+        }
+    }
+}
+
+impl Broker {
+    /// Asks a group's coordinator, and answers the request with its reply: at
+    /// once, or when the reply comes.
+    pub(crate) fn coordinate(
+        &self,
+        request: &Request<'_>,
+        group: &str,
+        command: Command,
+        encode: impl FnOnce(Envelope, Result<Reply, ErrorCode>) -> crate::Response + Send + 'static,
+    ) -> Outcome {
+        let envelope = request.envelope;
+        let shard = match self.shard_of(group, request.now) {
+            Ok(shard) => shard,
+            Err(code) => return Outcome::Ready(encode(envelope, Err(code))),
+        };
+        let token = self.groups.token();
+        let slot = Slot::new(Arc::clone(request.waker));
+        shard.waiting.add(token, &slot);
+        match self
+            .command(&shard, token, command, request.now)
+            .or_else(|| slot.take())
+        {
+            Some(reply) => {
+                shard.waiting.forget(token);
+                Outcome::Ready(encode(envelope, Ok(reply)))
+            }
+            None => {
+                let encode: Encode = Box::new(move |reply| encode(envelope, Ok(reply)));
+                let parked = ParkedGroup::new(slot, encode, move || shard.waiting.forget(token));
+                // The coordinator's own deadlines bound the wait.
+                Outcome::Parked(Parked::new(Instant(Duration::MAX), parked))
+            }
+        }
+    }
+
+    /// Asks a group's coordinator something that is answered at once.
+    pub(crate) fn coordinate_now(
+        &self,
+        group: &str,
+        command: Command,
+        now: Now,
+    ) -> Result<Reply, ErrorCode> {
+        let shard = self.shard_of(group, now)?;
+        let token = self.groups.token();
+        self.command(&shard, token, command, now)
+            .ok_or(ErrorCode::CoordinatorNotAvailable)
+    }
+
+    fn command(&self, shard: &Shard, token: Token, command: Command, now: Now) -> Option<Reply> {
+        let topics = self.topics_seen();
+        let world = World {
+            now,
+            topics: &topics,
+        };
+        let mut coordinator = shard.coordinator.lock();
+        shard.expire(&mut coordinator, world);
+        let step = coordinator.handle(world, token, command);
+        let reply = shard.carry_out(&mut coordinator, world, step, Some(token));
+        // A delay of nothing is over at once.
+        shard.expire(&mut coordinator, world);
+        reply
+    }
+
+    /// Looks at the coordinator of a group.
+    pub(crate) fn look_at_group<T>(
+        &self,
+        group: &str,
+        now: Now,
+        look: impl FnOnce(&GroupShard) -> T,
+    ) -> Result<T, ErrorCode> {
+        let shard = self.shard_of(group, now)?;
+        let coordinator = shard.coordinator.lock();
+        Ok(look(&coordinator))
+    }
+
+    /// Looks at every coordinator of this node.
+    pub(crate) fn look_at_groups(&self, now: Now, mut look: impl FnMut(&GroupShard)) {
+        self.load_groups(now);
+        let shards: Vec<_> = self.groups.shards.lock().values().cloned().collect();
+        for shard in shards {
+            look(&shard.coordinator.lock());
+        }
+    }
+
+    /// Acts on what has become due in groups. Answers when the next is due.
+    pub(crate) fn tick_groups(&self, now: Now) -> Option<Instant> {
+        self.load_groups(now);
+        let shards: Vec<_> = self.groups.shards.lock().values().cloned().collect();
+        let topics = self.topics_seen();
+        let world = World {
+            now,
+            topics: &topics,
+        };
+        let mut next = None;
+        for shard in shards {
+            let mut coordinator = shard.coordinator.lock();
+            shard.expire(&mut coordinator, world);
+            next = [next, coordinator.next_deadline()]
+                .into_iter()
+                .flatten()
+                .min();
+        }
+        next
+    }
+
+    fn topics_seen(&self) -> ImageTopics {
+        ImageTopics {
+            image: self.image(),
+            version: self.metadata_offset().get(),
+        }
+    }
+
+    /// Loads every coordinator whose partition is here.
+    fn load_groups(&self, now: Now) {
+        let partitions = self
+            .catalog()
+            .topic(OFFSETS_TOPIC)
+            .map_or(0, |t| t.partitions.len());
+        if self.groups.shards.lock().len() == partitions {
+            return;
+        }
+        for index in (0..).map(PartitionIndex).take(partitions) {
+            if let Err(code) = self.shard(index, now) {
+                tracing::error!(
+                    partition = index.get(),
+                    code = code.name(),
+                    "groups not loaded"
+                );
+            }
+        }
+    }
+
+    fn shard_of(&self, group: &str, now: Now) -> Result<Arc<Shard>, ErrorCode> {
+        self.shard(PartitionIndex(self.group_partition(group, now)?), now)
+    }
+
+    /// The partition of the offsets topic that holds a group; the topic is
+    /// created when it is missing.
+    pub(crate) fn group_partition(&self, group: &str, now: Now) -> Result<i32, ErrorCode> {
+        self.partition_of_internal(OFFSETS_TOPIC, group, now)
+    }
+
+    pub(crate) fn partition_of_internal(
+        &self,
+        topic: &str,
+        key: &str,
+        now: Now,
+    ) -> Result<i32, ErrorCode> {
+        let count = || {
+            self.catalog()
+                .topic(topic)
+                .map(|topic| topic.partitions.len())
+        };
+        let partitions = count().or_else(|| {
+            self.auto_create(now, &[topic]);
+            count()
+        });
+        let partitions = partitions.ok_or(ErrorCode::CoordinatorNotAvailable)?;
+        Ok(partition_for(
+            key,
+            i32::try_from(partitions).unwrap_or(i32::MAX),
+        ))
+    }
+
+    /// The coordinator of a partition, loaded from its log on first use.
+    fn shard(&self, index: PartitionIndex, now: Now) -> Result<Arc<Shard>, ErrorCode> {
+        let mut shards = self.groups.shards.lock();
+        if let Some(shard) = shards.get(&index) {
+            return Ok(Arc::clone(shard));
+        }
+        let partition = self
+            .catalog()
+            .partition(OFFSETS_TOPIC, index)
+            .cloned()
+            .map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+        let seed = self.random_id().as_u64_pair().0;
+        let mut coordinator = GroupShard::new(self.groups.config.clone(), seed);
+        let log = OwnLog::new(partition);
+        let high_watermark = log.replay(&mut coordinator)?;
+        let shard = Shard {
+            coordinator: Mutex::new(coordinator),
+            log,
+            waiting: Waiting::default(),
+        };
+        let topics = self.topics_seen();
+        let world = World {
+            now,
+            topics: &topics,
+        };
+        {
+            let mut coordinator = shard.coordinator.lock();
+            let step = coordinator.loaded(world, high_watermark);
+            shard.carry_out(&mut coordinator, world, step, None);
+        }
+        let shard = Arc::new(shard);
+        shards.insert(index, Arc::clone(&shard));
+        Ok(shard)
+    }
+}
