@@ -7,6 +7,9 @@
 
 pub mod embedded;
 pub mod failure;
+mod interrupt;
+mod report;
+mod run;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -28,13 +31,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Args),
     Serve(serve::Args),
+    Report(report::Args),
+    Compare(report::CompareArgs),
 }
 
 impl Command {
     fn run(self) -> Outcome {
         match self {
+            Self::Run(args) => run::run(args),
             Self::Serve(args) => serve::run(args),
+            Self::Report(args) => report::run(args),
+            Self::Compare(args) => report::compare(args),
         }
     }
 }

@@ -1,0 +1,103 @@
+//! `plimsoll run`: a workload against a cluster, from TOML to report.
+
+mod place;
+mod plan_text;
+mod progress;
+mod session;
+mod table;
+mod target;
+
+use crate::failure::{Failure, Outcome};
+use crate::interrupt::Stop;
+use anyhow::Context as _;
+use place::Place;
+use plimsoll_workloads::Spec;
+use session::{Ending, Session};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use target::TargetChoice;
+
+/// Run a workload and measure it.
+///
+/// Starts a broker of its own unless --target names a cluster. The table goes
+/// to standard output; the directory of the run gets plan.json, result.json, a
+/// histogram log for each cell, charts and report.html. The exit code is 1
+/// when records were lost or damaged, or the run could not be finished.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  plimsoll run quickstart\n  \
+    plimsoll run workloads/quickstart.toml --set producer.acks=all --set load.rate=20K/s\n  \
+    plimsoll run quickstart --target broker-1:9092,broker-2:9092 --out results/ours")]
+pub struct Args {
+    /// A workload file, or the name of one that ships with plimsoll.
+    #[arg(value_name = "WORKLOAD")]
+    workload: String,
+    /// Where the load goes: `embedded`, or the addresses of a Kafka cluster.
+    #[arg(long, value_name = "embedded|HOST:PORT,…", default_value = "embedded")]
+    target: String,
+    /// Change a setting of the workload: `--set producer.acks=all`; a list is
+    /// a sweep: `--set producer.acks=[1,all]`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The directory of the run [default: results/NAME-TIMESTAMP].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with an unfinished run: cells that are done are not run again.
+    /// Without --out this is the workload's latest.
+    #[arg(long)]
+    resume: bool,
+    /// Print the plan and how long it takes, and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// No progress on standard error.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Runs the workload.
+pub fn run(args: Args) -> Outcome {
+    let spec = Spec::find(&args.workload, &args.set).map_err(Failure::usage)?;
+    let plan = spec.plan().map_err(Failure::usage)?;
+    if args.dry_run {
+        print!("{}", plan_text::describe(&plan));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let target = TargetChoice::parse(&args.target).map_err(Failure::usage)?;
+    let cluster = target.reach().map_err(Failure::runtime)?;
+    let place = Place::open(args.out, &plan, args.resume)?;
+    let stop = Stop::install().context("cannot wait for signals")?;
+    if target.ignores(&plan) && !args.quiet {
+        eprintln!("warning: [broker] and [cluster] settings do not change a cluster that is there");
+    }
+    for warning in plan.warnings.iter().filter(|_| !args.quiet) {
+        eprintln!("warning: {warning}");
+    }
+    let mut session = Session::new(&plan, target, cluster, place, stop, args.quiet);
+    let ending = session.run();
+    let shown = session.close();
+    match ending {
+        Ok(ending) => {
+            shown?;
+            Ok(exit_code(&ending))
+        }
+        Err(failure) => {
+            if let Err(also) = shown {
+                eprintln!("error: {also}");
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn exit_code(ending: &Ending) -> ExitCode {
+    match ending {
+        Ending::Clean => ExitCode::SUCCESS,
+        Ending::Stopped => {
+            eprintln!("stopped; `--resume` goes on from here");
+            ExitCode::FAILURE
+        }
+        Ending::Faulty(cells) => {
+            eprintln!("error: {cells} cells lost or damaged records");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The run itself: cell after cell, each kept on disk before the next begins.
+
+use super::place::Place;
+use super::progress::Display;
+use super::table;
+use super::target::TargetChoice;
+use crate::failure::Failure;
+use crate::interrupt::Stop;
+use anyhow::Context as _;
+use plimsoll_drive::DriveError;
+use plimsoll_drive::cell::{ClusterInfo, Interrupt, Options, describe_client, run_cell};
+use plimsoll_results::{self as results, CellResult, Fingerprint, RunResult, Target, TargetKind};
+use plimsoll_workloads::{Cell, Plan, Run};
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Every cell was run.
+    Clean,
+    /// The user stopped it.
+    Stopped,
+    /// So many cells lost or damaged records.
+    Faulty(usize),
+}
+
+/// A run that is going on.
+pub struct Session<'a> {
+    plan: &'a Plan,
+    target: TargetChoice,
+    place: Place,
+    stop: Stop,
+    display: Display,
+    result: RunResult,
+    quiet: bool,
+}
+
+impl<'a> Session<'a> {
+    /// A run of which only what `place` holds is done.
+    pub fn new(
+        plan: &'a Plan,
+        target: TargetChoice,
+        cluster: ClusterInfo,
+        place: Place,
+        stop: Stop,
+        quiet: bool,
+    ) -> Self {
+        let result = head(plan, &target, cluster, &place);
+        let display = Display::new(plan, quiet);
+        Self {
+            plan,
+            target,
+            place,
+            stop,
+            display,
+            result,
+            quiet,
+        }
+    }
+
+    /// Runs the cells that are not done.
+    pub fn run(&mut self) -> Result<Ending, Failure> {
+        let plan = self.plan;
+        for (run, cell) in plan.iter() {
+            if self.stop.is_asked() {
+                return Ok(Ending::Stopped);
+            }
+            self.display.begin(plan, cell);
+            if self.place.has(cell.id.as_str(), run) {
+                self.display.skip();
+                continue;
+            }
+            match self.cell(cell, run) {
+                Ok(result) => {
+                    self.display.end(&result);
+                    self.place.keep(result)?;
+                    self.save()?;
+                }
+                Err(error) if is_interruption(&error) => return Ok(Ending::Stopped),
+                Err(error) => {
+                    let label = plan.label(cell);
+                    return Err(Failure::runtime(error.context(format!("cell {label}"))));
+                }
+            }
+        }
+        let faulty = self
+            .place
+            .done
+            .iter()
+            .filter(|cell| !cell.verified.is_clean())
+            .count();
+        Ok(if faulty > 0 {
+            Ending::Faulty(faulty)
+        } else {
+            Ending::Clean
+        })
+    }
+
+    fn cell(&mut self, cell: &Cell, run: &Run) -> anyhow::Result<CellResult> {
+        let cluster = self.target.start(&cell.spec)?;
+        let (display, stop) = (&self.display, &self.stop);
+        let options = Options {
+            dir: Some(&self.place.dir),
+            progress: &mut |progress| display.step(progress),
+            interrupt: &|| match stop.is_asked() {
+                true => Some(Interrupt::Stopped),
+                false => cluster.death().map(Interrupt::BrokerDied),
+            },
+        };
+        let result = run_cell(&cluster.target, cell, run, options);
+        // A broker that died is the reason for whatever the driver met.
+        let died = cluster
+            .death()
+            .filter(|_| result.is_err() && !stop.is_asked());
+        cluster.stop()?;
+        match died {
+            Some(how) => Err(DriveError::BrokerDied(how).into()),
+            None => Ok(result?),
+        }
+    }
+
+    fn save(&mut self) -> anyhow::Result<()> {
+        self.result.cells.clone_from(&self.place.done);
+        self.result.finished_at = jiff::Timestamp::now().to_string();
+        results::save(&self.result, &self.place.dir)?;
+        Ok(())
+    }
+
+    /// Writes charts and report, and prints the table.
+    pub fn close(&mut self) -> anyhow::Result<()> {
+        self.display.finish();
+        self.save()?;
+        if self.result.cells.is_empty() {
+            return Ok(());
+        }
+        print!("{}", table::render(&self.result));
+        for reason in table::invalid_reasons(&self.result) {
+            println!("invalid: {reason}");
+        }
+        plimsoll_plots::charts(&self.result, &self.place.dir.join("charts"))?;
+        let report: PathBuf = self.place.dir.join("report.html");
+        let page = plimsoll_plots::report(std::slice::from_ref(&self.result))?;
+        fs::write(&report, page).with_context(|| format!("cannot write {}", report.display()))?;
+        if !self.quiet {
+            eprintln!("report: {}", report.display());
+        }
+        Ok(())
+    }
+}
+
+fn is_interruption(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(DriveError::Interrupted))
+}
+
+/// The result without its cells.
+fn head(plan: &Plan, target: &TargetChoice, cluster: ClusterInfo, place: &Place) -> RunResult {
+    let clients = plan.cells.iter().map(|cell| describe_client(&cell.spec));
+    let mut clients: Vec<String> = clients.collect();
+    clients.sort();
+    clients.dedup();
+    let before = results::load(&place.dir).ok().map(|loaded| loaded.run);
+    let now = || jiff::Timestamp::now().to_string();
+    let software = match target.kind() {
+        TargetKind::Embedded => format!("plimsoll {}", env!("CARGO_PKG_VERSION")),
+        TargetKind::External => String::new(),
+    };
+    RunResult {
+        name: plan.name.clone(),
+        description: plan.question.clone(),
+        command: env::args().collect(),
+        plan_hash: plan.hash.clone(),
+        seed: plan.seed,
+        started_at: before.map_or_else(now, |before| before.started_at),
+        target: Target {
+            kind: target.kind(),
+            addresses: target.addresses(),
+            software,
+            nodes: cluster.nodes,
+            cluster_id: cluster.cluster_id,
+            client: clients.join(", "),
+        },
+        fingerprint: Fingerprint::read(&env::temp_dir()),
+        varied: plan.axes.iter().map(|axis| axis.path.clone()).collect(),
+        planned_cells: u32::try_from(plan.runs.len()).unwrap_or(u32::MAX),
+        ..RunResult::default()
+    }
+}

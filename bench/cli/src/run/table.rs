@@ -1,0 +1,182 @@
+//! The result as a table for the terminal: one line for each combination of
+//! settings, medians over its valid repeats.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use plimsoll_results::{Group, LatencyKind, Metric, RunResult, groups, value_label};
+use std::collections::BTreeSet;
+
+/// Renders a run.
+pub fn render(run: &RunResult) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    let settings = run.varied.iter().map(|path| short(path).to_owned());
+    let measures = COLUMNS.iter().map(|column| column.0.to_owned());
+    let tail = ["lost".to_owned(), "valid".to_owned()];
+    table.set_header(settings.chain(measures).chain(tail));
+    for group in groups(&run.cells) {
+        table.add_row(row(run, &group));
+    }
+    let columns = table.column_count();
+    for column in table.column_iter_mut().skip(run.varied.len()).take(columns) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{table}\n")
+}
+
+/// A column: its heading, what it shows, and how.
+type Column = (&'static str, Metric, fn(f64) -> String);
+
+const COLUMNS: [Column; 7] = [
+    ("records/s", Metric::RecordsPerSecond, count),
+    ("MB/s", Metric::BytesPerSecond, megabytes),
+    ("p50", Metric::P50(LatencyKind::Response), micros),
+    ("p99", Metric::P99(LatencyKind::Response), micros),
+    ("p99.9", Metric::P999(LatencyKind::Response), micros),
+    ("end to end p99", Metric::P99(LatencyKind::EndToEnd), micros),
+    ("broker CPU s/GB", Metric::BrokerCpuPerGb, plain),
+];
+
+fn row(run: &RunResult, group: &Group<'_>) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = run
+        .varied
+        .iter()
+        .map(|path| {
+            Cell::new(
+                group
+                    .param(path)
+                    .map_or_else(|| "–".to_owned(), value_label),
+            )
+        })
+        .collect();
+    for (_, metric, show) in COLUMNS {
+        let median = group.spread(metric).map(|spread| show(spread.median));
+        cells.push(Cell::new(median.unwrap_or_else(|| "–".to_owned())));
+    }
+    let lost: u64 = group.cells.iter().map(|cell| cell.verified.lost).sum();
+    cells.push(Cell::new(lost));
+    cells.push(Cell::new(format!(
+        "{}/{}",
+        group.valid().count(),
+        group.cells.len()
+    )));
+    cells
+}
+
+/// Why cells are invalid, each reason once with the number of cells.
+pub fn invalid_reasons(run: &RunResult) -> Vec<String> {
+    let invalid = || run.cells.iter().filter(|cell| !cell.valid);
+    let reasons: BTreeSet<&String> = invalid().flat_map(|cell| &cell.invalid_reasons).collect();
+    reasons
+        .into_iter()
+        .map(|reason| {
+            let cells = invalid()
+                .filter(|cell| cell.invalid_reasons.contains(reason))
+                .count();
+            format!("{cells} of {} cells: {reason}", run.cells.len())
+        })
+        .collect()
+}
+
+/// A setting's name without its section.
+fn short(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(_, name)| name)
+}
+
+/// A count in three digits: `940`, `51.2K`, `1.08M`.
+pub fn count(value: f64) -> String {
+    const STEPS: [(f64, &str); 3] = [(1e9, "G"), (1e6, "M"), (1e3, "K")];
+    for (unit, name) in STEPS {
+        if value >= unit * 0.9995 {
+            return format!("{}{name}", digits(value / unit));
+        }
+    }
+    digits(value)
+}
+
+/// A time in three digits: `940 µs`, `3.10 ms`, `1.20 s`.
+pub fn micros(value: f64) -> String {
+    const STEPS: [(f64, &str); 2] = [(1e6, "s"), (1e3, "ms")];
+    for (unit, name) in STEPS {
+        if value >= unit * 0.9995 {
+            return format!("{} {name}", digits(value / unit));
+        }
+    }
+    format!("{} µs", digits(value))
+}
+
+fn megabytes(bytes: f64) -> String {
+    digits(bytes / 1e6)
+}
+
+fn plain(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+fn digits(value: f64) -> String {
+    match value {
+        value if value >= 99.95 => format!("{value:.0}"),
+        value if value >= 9.995 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plimsoll_results::{CellResult, LatencySummary};
+    use serde_json::json;
+
+    #[test]
+    fn numbers_have_three_digits_and_a_unit() {
+        let check = |shown: String, expected: &str| assert_eq!(shown, expected);
+        check(count(0.0), "0.00");
+        check(count(940.4), "940");
+        check(count(999.9), "1.00K");
+        check(count(51_234.0), "51.2K");
+        check(count(1_080_000.0), "1.08M");
+        check(micros(12.34), "12.3 µs");
+        check(micros(3_104.0), "3.10 ms");
+        check(micros(999_900.0), "1.00 s");
+    }
+
+    fn cell(acks: &str, rate: f64, valid: bool) -> CellResult {
+        let mut cell = CellResult {
+            params: [("producer.acks".to_owned(), json!(acks))].into(),
+            valid,
+            ..CellResult::default()
+        };
+        cell.throughput.records_per_s = rate;
+        cell.throughput.bytes_per_s = rate * 1024.0;
+        cell.latency.response = Some(LatencySummary {
+            p50_us: 800.0,
+            p99_us: 3_100.0,
+            p999_us: 9_000.0,
+            ..Default::default()
+        });
+        if !valid {
+            cell.invalid_reasons
+                .push("carried 1 of 2 records/s offered".to_owned());
+            cell.verified.lost = 3;
+        }
+        cell
+    }
+
+    #[test]
+    fn repeats_share_a_line_and_invalid_ones_do_not_count() {
+        let run = RunResult {
+            varied: vec!["producer.acks".to_owned()],
+            cells: vec![
+                cell("1", 50_000.0, true),
+                cell("all", 40_000.0, true),
+                cell("1", 1.0, false),
+            ],
+            ..RunResult::default()
+        };
+        insta::assert_snapshot!(render(&run));
+        assert_eq!(
+            invalid_reasons(&run),
+            ["1 of 3 cells: carried 1 of 2 records/s offered"]
+        );
+    }
+}

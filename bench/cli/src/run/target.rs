@@ -1,0 +1,178 @@
+//! Where the load goes: a broker of our own for each cell, or a cluster that
+//! is there.
+
+use crate::embedded::{self, Embedded};
+use anyhow::{Context as _, bail, ensure};
+use plimsoll_drive::cell::{self, ClusterInfo, Target};
+use plimsoll_drive::observe::local_listeners;
+use plimsoll_results::TargetKind;
+use plimsoll_workloads::{CellSpec, Plan};
+
+/// What `--target` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetChoice {
+    /// A fresh broker for each cell.
+    Embedded,
+    /// A Kafka cluster at these addresses.
+    External(Vec<String>),
+}
+
+/// A cluster for the time of one cell.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What the driver is told.
+    pub target: Target,
+    broker: Option<Embedded>,
+}
+
+impl TargetChoice {
+    /// Reads `embedded` or `HOST:PORT,…`.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        if text == "embedded" {
+            return Ok(Self::Embedded);
+        }
+        let addresses: Vec<String> = text.split(',').map(|a| a.trim().to_owned()).collect();
+        for address in &addresses {
+            let port = address
+                .rsplit_once(':')
+                .filter(|(host, _)| !host.is_empty());
+            let port = port.and_then(|(_, port)| port.parse::<u16>().ok());
+            if port.is_none_or(|port| port == 0) {
+                bail!(
+                    "--target {text}: `{address}` is no address; accepted: embedded or HOST:PORT,…"
+                );
+            }
+        }
+        Ok(Self::External(addresses))
+    }
+
+    /// Makes sure that an external cluster answers.
+    pub fn reach(&self) -> anyhow::Result<ClusterInfo> {
+        match self {
+            Self::Embedded => Ok(ClusterInfo {
+                nodes: 1,
+                ..ClusterInfo::default()
+            }),
+            Self::External(addresses) => Ok(cell::reach(addresses)?),
+        }
+    }
+
+    /// A cluster for a cell with these settings.
+    pub fn start(&self, spec: &CellSpec) -> anyhow::Result<Cluster> {
+        let addresses = match self {
+            Self::External(addresses) => addresses,
+            Self::Embedded => return start_embedded(spec),
+        };
+        let broker_pids = local_listeners(addresses);
+        Ok(Cluster {
+            target: Target {
+                bootstrap: addresses.clone(),
+                broker_pids,
+            },
+            broker: None,
+        })
+    }
+
+    /// Whether the plan has settings that this target does not take.
+    pub fn ignores(&self, plan: &Plan) -> bool {
+        let asks = |spec: &CellSpec| !spec.broker.is_empty() || spec.cluster.nodes != 1;
+        *self != Self::Embedded && plan.cells.iter().any(|cell| asks(&cell.spec))
+    }
+
+    /// What the result calls it.
+    pub const fn kind(&self) -> TargetKind {
+        match self {
+            Self::Embedded => TargetKind::Embedded,
+            Self::External(_) => TargetKind::External,
+        }
+    }
+
+    /// The addresses, when they are not a cell's own.
+    pub fn addresses(&self) -> Vec<String> {
+        match self {
+            Self::Embedded => Vec::new(),
+            Self::External(addresses) => addresses.clone(),
+        }
+    }
+}
+
+fn start_embedded(spec: &CellSpec) -> anyhow::Result<Cluster> {
+    ensure!(
+        spec.cluster.nodes == 1,
+        "cluster.nodes = {}: the embedded cluster has one node; accepted: 1",
+        spec.cluster.nodes
+    );
+    let properties = spec
+        .broker
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let options = embedded::Options {
+        properties: properties.collect(),
+        ..embedded::Options::default()
+    };
+    let broker = Embedded::start(&options)?;
+    let target = Target {
+        bootstrap: vec![broker.address().to_owned()],
+        broker_pids: vec![broker.pid()],
+    };
+    Ok(Cluster {
+        target,
+        broker: Some(broker),
+    })
+}
+
+impl Cluster {
+    /// How an embedded broker ended, if it has.
+    pub fn death(&self) -> Option<String> {
+        let broker = self.broker.as_ref()?;
+        has_ended(broker.pid()).then(|| broker.last_words())
+    }
+
+    /// Ends an embedded broker.
+    pub fn stop(self) -> anyhow::Result<()> {
+        if let Some(broker) = self.broker {
+            broker.stop().context("cannot stop the embedded broker")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the child has ended and only waits to be reaped.
+fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    matches!(state, None | Some('Z' | 'X'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_and_misspelt_ones_refused() {
+        let check = |text: &str, expected: Option<TargetChoice>| {
+            assert_eq!(TargetChoice::parse(text).ok(), expected, "{text}");
+        };
+        let external = |addresses: &[&str]| {
+            Some(TargetChoice::External(
+                addresses.iter().map(|a| (*a).to_owned()).collect(),
+            ))
+        };
+        check("embedded", Some(TargetChoice::Embedded));
+        check("a:9092, b:9093", external(&["a:9092", "b:9093"]));
+        check("[::1]:9092", external(&["[::1]:9092"]));
+        check("embeded", None);
+        check("host:port", None);
+        check("host:0", None);
+        check(":9092", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_ended() {
+        assert!(has_ended(u32::MAX));
+        assert!(!has_ended(std::process::id()));
+    }
+}

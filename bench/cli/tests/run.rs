@@ -1,0 +1,199 @@
+//! `plimsoll run` as a user runs it, on the embedded broker.
+//!
+//! What is asserted is structure and correctness, never a time.
+
+use plimsoll_results::{RunResult, load};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A small sweep: four cells of a third of a second.
+const TINY: [&str; 7] = [
+    "repeats=1",
+    "topic.partitions=[1,3]",
+    "producer.acks=all",
+    "producer.compression=[none,lz4]",
+    "load.rate=2K/s",
+    "load.warmup=50ms",
+    "load.duration=300ms",
+];
+
+fn plimsoll(dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.current_dir(dir).args(arguments);
+    command.output().expect("the binary starts")
+}
+
+fn tiny(dir: &Path, more: &[&str]) -> Output {
+    let sets = TINY.iter().flat_map(|set| ["--set", set]);
+    let arguments: Vec<&str> = ["run", "quickstart"].into_iter().chain(sets).collect();
+    plimsoll(dir, &[&arguments, more].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn check_success(output: &Output) {
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+fn result(dir: &Path) -> RunResult {
+    load(dir).expect("the result reads").run
+}
+
+#[test]
+fn a_sweep_leaves_everything_it_promises_and_resumes_where_it_was() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let output = tiny(home.path(), &["--out", "ours", "--quiet"]);
+    check_success(&output);
+    assert!(
+        text(&output.stdout).contains("records/s"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(text(&output.stderr), "", "quiet");
+
+    let dir = home.path().join("ours");
+    let first = result(&dir);
+    assert_eq!((first.cells.len(), first.planned_cells), (4, 4));
+    for cell in &first.cells {
+        let verified = &cell.verified;
+        assert!(verified.is_clean() && verified.consumer_ran, "{verified:?}");
+        assert_eq!(
+            (verified.sent, verified.sent),
+            (verified.acknowledged, verified.consumed)
+        );
+        assert_eq!(verified.sent, 700, "350 ms at 2000 records/s");
+        for kind in plimsoll_results::LatencyKind::ALL {
+            assert!(
+                cell.latency.get(kind).is_some_and(|l| l.count == 600),
+                "{kind:?}"
+            );
+        }
+        assert!(cell.resources.broker.is_some() && cell.resources.client.is_some());
+        let log = cell.histogram_file.as_ref().map(|name| dir.join(name));
+        assert!(log.is_some_and(|log| plimsoll_results::read_hlog(&log).is_ok()));
+    }
+    for file in ["plan.json", "result.json", "report.html"] {
+        assert!(
+            fs::metadata(dir.join(file)).is_ok_and(|m| m.len() > 0),
+            "{file}"
+        );
+    }
+    let charts = fs::read_dir(dir.join("charts"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    assert!(charts.count() > 1, "charts are drawn");
+
+    check_resume(home.path(), &dir, &first);
+}
+
+/// Forgets the last cell, as a kill would, and goes on.
+fn check_resume(home: &Path, dir: &Path, first: &RunResult) {
+    let journal = dir.join(plimsoll_results::JOURNAL_FILE);
+    let lines = fs::read_to_string(&journal).expect("the journal reads");
+    let kept: Vec<&str> = lines.lines().take(3).collect();
+    fs::write(&journal, kept.join("\n") + "\n{\"torn").expect("the journal is cut");
+
+    let refused = tiny(home, &["--out", "ours"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        text(&refused.stderr).contains("--resume"),
+        "{}",
+        text(&refused.stderr)
+    );
+
+    check_success(&tiny(home, &["--out", "ours", "--resume"]));
+    let began = |run: &RunResult| -> BTreeMap<String, String> {
+        run.cells
+            .iter()
+            .map(|cell| (cell.id.clone(), cell.started_at.clone()))
+            .collect()
+    };
+    let (before, after) = (began(first), began(&result(dir)));
+    assert!(before.keys().eq(after.keys()), "the same cells, each once");
+    let again = before
+        .iter()
+        .filter(|(id, at)| after.get(*id) != Some(at))
+        .count();
+    assert_eq!(again, 1, "only the forgotten cell is run again");
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_leaves_nothing() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let output = tiny(home.path(), &["--dry-run"]);
+    check_success(&output);
+    assert!(text(&output.stdout).contains("cells     4, 1 times: 4 runs"));
+    assert_eq!(fs::read_dir(home.path()).into_iter().flatten().count(), 0);
+}
+
+#[test]
+fn both_clients_run_on_the_embedded_broker() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let sets = [
+        "driver=[native,librdkafka]",
+        "topic.partitions=2",
+        "producer.compression=zstd",
+    ];
+    let more: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    check_success(&tiny(
+        home.path(),
+        &[&more[..], &["--out", "both"]].concat(),
+    ));
+    let run = result(&home.path().join("both"));
+    assert_eq!(run.cells.len(), 2);
+    assert!(run.cells.iter().all(|cell| cell.verified.is_clean()));
+    assert!(run.target.client.contains("native") && run.target.client.contains("librdkafka"));
+}
+
+#[test]
+fn an_unreachable_target_is_named() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let output = tiny(home.path(), &["--target", "127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(
+        error.starts_with("error: target 127.0.0.1:1 is unreachable"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(home.path()).into_iter().flatten().count(), 0);
+}
+
+#[test]
+fn reports_and_comparisons_are_made_from_results() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let sets = [
+        "--set",
+        "topic.partitions=1",
+        "--set",
+        "producer.compression=none",
+    ];
+    for dir in ["one", "two"] {
+        check_success(&tiny(home.path(), &[&sets[..], &["--out", dir]].concat()));
+    }
+    check_success(&plimsoll(
+        home.path(),
+        &["report", "one", "two", "--out", "page.html"],
+    ));
+    assert!(fs::metadata(home.path().join("page.html")).is_ok_and(|m| m.len() > 0));
+    let compared = plimsoll(home.path(), &["compare", "one", "two"]);
+    check_success(&compared);
+    assert!(
+        text(&compared.stdout).contains("records/s"),
+        "{}",
+        text(&compared.stdout)
+    );
+    assert_eq!(
+        plimsoll(home.path(), &["report", "three"]).status.code(),
+        Some(2)
+    );
+}
