@@ -11,14 +11,19 @@ use crate::effects::{
 use crate::sweep::{Axis, Sweep, named_value};
 use crate::units::{bytes_rate, count, digits, micros, percent, si, signed_micros, signed_percent};
 use plimsoll_results::stats::Shift;
-use plimsoll_results::{LatencyKind, Metric, value_label};
+use plimsoll_results::{LatencyKind, Metric, RunResult, value_label};
 use serde_json::Value;
 
 const P99: Metric = Metric::P99(LatencyKind::Response);
 const RATE: Metric = Metric::RecordsPerSecond;
 
-/// The sentences, the headline first. Never empty.
-pub(crate) fn answer(sweep: &Sweep<'_>) -> Vec<String> {
+/// The answer to the workload's question in a few sentences, the headline
+/// first. Never empty.
+pub fn answer(run: &RunResult) -> Vec<String> {
+    sentences(&Sweep::of(run))
+}
+
+pub(crate) fn sentences(sweep: &Sweep<'_>) -> Vec<String> {
     let mut sentences = vec![headline(sweep)];
     sentences.extend(faults(sweep));
     if sweep.groups.iter().any(|g| g.valid().next().is_some()) {

@@ -43,15 +43,21 @@ const COMPARED: [Compared; 3] = [
     },
 ];
 
-/// One setting and metric in both runs.
-pub(crate) struct Line {
+/// One setting and metric in both runs, in words.
+#[derive(Clone, Debug)]
+pub struct ComparisonLine {
+    /// The varied parameters' values.
     pub setting: String,
+    /// The metric's name.
     pub metric: &'static str,
+    /// The baseline's median.
     pub baseline: String,
+    /// The candidate's median.
     pub candidate: String,
+    /// The change with its interval, or why there is none.
     pub change: String,
-    /// Whether the interval excludes "no change".
-    pub decided: bool,
+    /// The candidate's values over the baseline's.
+    pub ratio: Shift,
 }
 
 impl Comparison {
@@ -64,9 +70,19 @@ impl Comparison {
     }
 }
 
+impl ComparisonLine {
+    /// Whether the interval excludes "no change".
+    pub fn decided(&self) -> bool {
+        self.ratio.excludes(1.0)
+    }
+}
+
 /// Two runs compared.
-pub(crate) struct Comparison {
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// What the candidate is compared with.
     pub baseline: String,
+    /// What is compared.
     pub candidate: String,
     /// What makes the comparison doubtful.
     pub cautions: Vec<String>,
@@ -74,12 +90,14 @@ pub(crate) struct Comparison {
     pub summary: Vec<String>,
     /// The candidate's letter.
     pub letter: char,
-    pub lines: Vec<Line>,
+    /// Setting by setting, one metric after the other.
+    pub lines: Vec<ComparisonLine>,
+    /// The ratios with their intervals, one chart a metric.
     pub charts: Vec<Chart>,
 }
 
 /// Compares every later run with the first.
-pub(crate) fn compare(runs: &[RunResult]) -> Result<Vec<Comparison>, PlotError> {
+pub fn compare(runs: &[RunResult]) -> Result<Vec<Comparison>, PlotError> {
     let Some((baseline, candidates)) = runs.split_first() else {
         return Ok(Vec::new());
     };
@@ -178,7 +196,7 @@ fn line(
     one: &Group<'_>,
     other: &Group<'_>,
     ratio: &Shift,
-) -> Line {
+) -> ComparisonLine {
     let median = |group: &Group<'_>| {
         let spread = group.spread(compared.metric);
         spread.map_or_else(String::new, |s| (compared.text)(s.median))
@@ -187,13 +205,13 @@ fn line(
         Some(_) => ratio_text(ratio),
         None => "undecided: a single run on one side".to_string(),
     };
-    Line {
+    ComparisonLine {
         setting: setting.to_string(),
         metric: compared.name,
         baseline: median(one),
         candidate: median(other),
         change,
-        decided: ratio.excludes(1.0),
+        ratio: *ratio,
     }
 }
 

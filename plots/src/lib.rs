@@ -24,8 +24,11 @@ mod sweep;
 mod table;
 mod units;
 
+pub use answer::answer;
 pub use charts::{Chart, ChartFile, charts, draw};
+pub use compare::{Comparison, ComparisonLine, compare};
 pub use csv::csv;
 pub use error::PlotError;
 pub use markdown::markdown;
 pub use report::{PAGE_LIMIT, report};
+pub use table::numbers;

@@ -60,7 +60,7 @@ fn section(out: &mut String, run: &RunResult) {
     if !run.description.is_empty() {
         let _ = writeln!(out, "*{}*\n", escape(&run.description));
     }
-    for sentence in answer::answer(&sweep) {
+    for sentence in answer::sentences(&sweep) {
         let _ = writeln!(out, "{}\n", escape(&sentence));
     }
     for note in notes(run) {

@@ -3,7 +3,7 @@
 use crate::sweep::Sweep;
 use crate::units::{bytes_rate, digits, memory, micros, range, si};
 use plimsoll_results::stats::Spread;
-use plimsoll_results::{Group, LatencyKind, Metric, value_label};
+use plimsoll_results::{Group, LatencyKind, Metric, RunResult, value_label};
 
 /// A column: a metric and how it reads.
 pub(crate) struct Column {
@@ -23,7 +23,7 @@ const COLUMNS: [Column; 9] = [
         micros,
     ),
     column("end to end p99", Metric::P99(LatencyKind::EndToEnd), micros),
-    column("compression", Metric::CompressionRatio, factor),
+    column("ratio", Metric::CompressionRatio, factor),
     column("broker CPU s/GB", Metric::BrokerCpuPerGb, digits),
     column("broker memory", Metric::BrokerMemory, memory),
 ];
@@ -52,6 +52,22 @@ pub(crate) struct Row {
     /// `3` or, with invalid repeats, `2 of 3`.
     pub repeats: String,
     pub invalid: bool,
+}
+
+/// The table of a run for a terminal: its head and one row a setting, medians
+/// over the valid repeats.
+pub fn numbers(run: &RunResult) -> (Vec<String>, Vec<Vec<String>>) {
+    let table = Table::of(&Sweep::of(run));
+    let names = table.metrics.iter().map(|name| (*name).to_string());
+    let mut head: Vec<String> = table.parameters.iter().cloned().chain(names).collect();
+    head.push("valid".to_string());
+    let rows = table.rows.into_iter().map(|row| {
+        let medians = row.numbers.into_iter().map(|number| number.median);
+        let mut cells: Vec<String> = row.values.into_iter().chain(medians).collect();
+        cells.push(row.repeats);
+        cells
+    });
+    (head, rows.collect())
 }
 
 /// A run's table.

@@ -12,7 +12,10 @@ fn out(name: &str) -> PathBuf {
 
 #[test]
 fn the_quickstart_draws_every_chart_its_data_carries() {
-    let files = charts(&fixture::quickstart(), &out("quickstart")).expect("draws");
+    let dir = out("quickstart");
+    plimsoll_results::save(&fixture::quickstart(), &dir).expect("saves");
+    let run = plimsoll_results::load(&dir).expect("loads").run;
+    let files = charts(&run, &dir.join("charts")).expect("draws");
     let names: Vec<&str> = files.iter().map(|f| f.name.as_str()).collect();
     assert_eq!(
         names,

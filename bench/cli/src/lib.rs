@@ -5,6 +5,7 @@
 //! logs, progress and errors go to standard error. An error is one lower-case
 //! line that names what was wrong and what would be accepted.
 
+mod compare;
 pub mod embedded;
 pub mod failure;
 mod interrupt;
@@ -34,7 +35,7 @@ enum Command {
     Run(run::Args),
     Serve(serve::Args),
     Report(report::Args),
-    Compare(report::CompareArgs),
+    Compare(compare::Args),
 }
 
 impl Command {
@@ -42,8 +43,8 @@ impl Command {
         match self {
             Self::Run(args) => run::run(args),
             Self::Serve(args) => serve::run(args),
-            Self::Report(args) => report::run(args),
-            Self::Compare(args) => report::compare(args),
+            Self::Report(args) => report::run(&args),
+            Self::Compare(args) => compare::run(&args),
         }
     }
 }

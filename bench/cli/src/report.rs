@@ -1,80 +1,91 @@
-//! `plimsoll report` and `plimsoll compare`: results that are there, as a page
-//! or as text.
+//! `plimsoll report`: the page of one or several results, drawn again from
+//! `result.json` alone.
 
 use crate::failure::{Failure, Outcome};
 use anyhow::Context as _;
-use plimsoll_results::{RunResult, load};
-use std::fs;
+use plimsoll_results::RunResult;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Write one HTML page about one or more runs.
+/// Write the report of one or several results.
 ///
-/// The first run is the baseline of comparisons. Charts are inside the page.
+/// One result gets its page and its charts again; several are set side by side
+/// and compared with the first. Markdown and CSV go to standard output unless
+/// --out names a file.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  plimsoll report results/ours results/kafka --out report.html")]
+#[command(
+    after_help = "Examples:\n  plimsoll report results/quickstart-20260102-030405\n  \
+                        plimsoll report results/ours results/kafka --out compared.html\n  \
+                        plimsoll report results/ours --format md"
+)]
 pub struct Args {
-    /// Directories of runs, or their result.json.
+    /// Directories that `plimsoll run` wrote.
     #[arg(value_name = "DIR", required = true)]
     dirs: Vec<PathBuf>,
-    /// The page [default: report.html in the first directory].
-    #[arg(long, value_name = "FILE.html")]
+    /// Where the report goes [default: DIR/report.html for one result,
+    /// ./comparison.html for several].
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// What to write.
+    #[arg(long, value_enum, default_value_t = Format::Html)]
+    format: Format,
 }
 
-/// Compare two runs cell by cell.
-///
-/// Prints a table in Markdown; the first run is the baseline.
-#[derive(clap::Args)]
-#[command(after_help = "Example:\n  plimsoll compare results/before results/after")]
-pub struct CompareArgs {
-    /// The baseline's directory.
-    #[arg(value_name = "DIR")]
-    baseline: PathBuf,
-    /// The directory of the run to compare with it.
-    #[arg(value_name = "DIR")]
-    candidate: PathBuf,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// One self-contained page.
+    Html,
+    /// For a pull request.
+    Md,
+    /// One row a cell, raw numbers.
+    Csv,
 }
 
-/// Writes the page.
-pub fn run(args: Args) -> Outcome {
-    let runs = read(&args.dirs)?;
-    let page = plimsoll_plots::report(&runs).map_err(Failure::runtime)?;
-    let out = args.out.unwrap_or_else(|| beside(args.dirs.first()));
-    fs::write(&out, page).with_context(|| format!("cannot write {}", out.display()))?;
+/// Writes the report and says where it is.
+pub fn run(args: &Args) -> Outcome {
+    let runs = load(&args.dirs)?;
+    let text = match args.format {
+        Format::Html => plimsoll_plots::report(&runs),
+        Format::Md => plimsoll_plots::markdown(&runs),
+        Format::Csv => plimsoll_plots::csv(&runs),
+    };
+    let text = text.map_err(Failure::runtime)?;
+    let out = match (
+        &args.out,
+        args.format,
+        args.dirs.as_slice(),
+        runs.as_slice(),
+    ) {
+        (Some(out), ..) => out.clone(),
+        (None, Format::Html, [dir], [run]) if dir.is_dir() => {
+            plimsoll_plots::charts(run, &dir.join("charts")).map_err(Failure::runtime)?;
+            dir.join("report.html")
+        }
+        (None, Format::Html, ..) => PathBuf::from("comparison.html"),
+        (None, ..) => {
+            print!("{text}");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    write(&out, &text)?;
     println!("{}", out.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the comparison.
-pub fn compare(args: CompareArgs) -> Outcome {
-    let runs = read(&[args.baseline, args.candidate])?;
-    print!(
-        "{}",
-        plimsoll_plots::markdown(&runs).map_err(Failure::runtime)?
-    );
-    Ok(ExitCode::SUCCESS)
-}
-
-fn read(dirs: &[PathBuf]) -> Result<Vec<RunResult>, Failure> {
-    let mut runs = Vec::with_capacity(dirs.len());
-    for dir in dirs {
-        let loaded = load(dir).map_err(Failure::usage)?;
-        if let Some(notice) = &loaded.notice {
-            eprintln!("note: {}: {notice}", dir.display());
+/// Loads results in the order given; says when one is of a later version.
+pub fn load(dirs: &[PathBuf]) -> Result<Vec<RunResult>, Failure> {
+    let load = |dir: &PathBuf| {
+        let loaded = plimsoll_results::load(dir).map_err(Failure::usage)?;
+        if let Some(notice) = loaded.notice {
+            eprintln!("warning: {}: {notice}", loaded.path.display());
         }
-        runs.push(loaded.run);
-    }
-    Ok(runs)
+        Ok(loaded.run)
+    };
+    dirs.iter().map(load).collect()
 }
 
-/// `report.html` in the first run's directory.
-fn beside(first: Option<&PathBuf>) -> PathBuf {
-    let first = first.map_or(Path::new("."), PathBuf::as_path);
-    let dir = if first.is_dir() {
-        first
-    } else {
-        first.parent().unwrap_or(Path::new("."))
-    };
-    dir.join("report.html")
+fn write(out: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(out, text)
+        .with_context(|| format!("cannot write {}", out.display()))
+        .map_err(Failure::usage)
 }

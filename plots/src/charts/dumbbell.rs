@@ -27,7 +27,8 @@ impl Row {
     }
 }
 
-/// Draws the chart; `None` without both distributions.
+/// Draws the chart; `None` without both distributions, and when nothing waits
+/// because the load only ever sends when it can.
 pub(crate) fn scene(context: &Context<'_>) -> Option<Scene> {
     let sweep = &context.sweep;
     let mut rows: Vec<Row> = sweep
@@ -53,6 +54,9 @@ pub(crate) fn scene(context: &Context<'_>) -> Option<Scene> {
         .filter(|v| *v > 0.0)
         .collect();
     if values.is_empty() {
+        return None;
+    }
+    if sweep.saturating() && rows.iter().all(|row| row.ratio() < 1.02) {
         return None;
     }
     let cut = if found > MAX_ROWS {

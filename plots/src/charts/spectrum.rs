@@ -69,7 +69,11 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         .filter_map(|s| s.points.last())
         .map(|p| p.x)
         .fold(0.0, f64::max);
-    let lead = "Response time, from the intended send time to the acknowledgement.";
+    let lead = if sweep.saturating() {
+        "Response time under a load as fast as possible: the latency of a full queue."
+    } else {
+        "Response time, from the intended send time to the acknowledgement."
+    };
     let mut words = context.words(lead, &roles.fixed);
     words.title = "Latency by percentile".to_string();
     LineChart {

@@ -145,7 +145,7 @@ fn view(
         name: run.name.clone(),
         question: run.description.clone(),
         state: summary::state(run),
-        answer: answer::answer(&sweep),
+        answer: answer::sentences(&sweep),
         cut: cut_text(table.rows.len(), cut),
         table,
         charts,
