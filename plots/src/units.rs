@@ -37,8 +37,12 @@ pub(crate) fn micros(value: f64) -> String {
 
 /// A share as a percentage with a sign: `+3.1 %`, `−12 %`.
 pub(crate) fn signed_percent(share: f64) -> String {
-    let sign = if share < 0.0 { '−' } else { '+' };
-    format!("{sign}{}", percent(share.abs()))
+    let text = percent(share.abs());
+    match share {
+        _ if text == "0 %" => text,
+        s if s < 0.0 => format!("−{text}"),
+        _ => format!("+{text}"),
+    }
 }
 
 /// A share as a percentage in two digits.
@@ -162,6 +166,7 @@ mod tests {
         check(bytes_rate(831e6), "831 MB/s");
         check(memory(21.0 * 1024.0 * 1024.0), "21 MiB");
         check(signed_percent(-0.123), "−12 %");
+        check(signed_percent(-1e-9), "0 %");
         check(signed_percent(0.0123), "+1.2 %");
         check(signed_micros(250.0), "+250 µs");
         check(count(1_234_567), "1\u{202f}234\u{202f}567");
