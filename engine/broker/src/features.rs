@@ -13,9 +13,17 @@ pub(crate) struct Feature {
 }
 
 /// Every feature, by name.
-pub(crate) const FEATURES: &[Feature] = &[Feature {
-    name: "metadata.version",
-    min: 7,
-    max: 27,
-    initial: 27,
-}];
+pub(crate) const FEATURES: &[Feature] = &[
+    Feature {
+        name: "group.version",
+        min: 0,
+        max: 1,
+        initial: 1,
+    },
+    Feature {
+        name: "metadata.version",
+        min: 7,
+        max: 27,
+        initial: 27,
+    },
+];

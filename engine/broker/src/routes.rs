@@ -69,6 +69,14 @@ pub(crate) const ROUTES: &[Route] = &[
     route(ApiKey::OffsetDelete, api::offset_delete::handle),
     route(ApiKey::DescribeCluster, api::describe_cluster::handle),
     route(
+        ApiKey::ConsumerGroupHeartbeat,
+        api::consumer_group_heartbeat::handle,
+    ),
+    route(
+        ApiKey::ConsumerGroupDescribe,
+        api::consumer_group_describe::handle,
+    ),
+    route(
         ApiKey::ListConfigResources,
         api::list_config_resources::handle,
     ),

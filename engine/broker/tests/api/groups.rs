@@ -17,12 +17,13 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
-    FindCoordinatorResponse, GroupId, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest,
-    ListGroupsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
-    OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse, TopicName,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, DeleteGroupsResponse,
+    DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorResponse, GroupId,
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, MetadataRequest, MetadataResponse,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+    OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_broker::{Outcome, Parked};
@@ -411,4 +412,74 @@ fn the_coordinator_is_found_in_every_version() {
         response.coordinators[0].error_code,
         ErrorCode::InvalidRequest.code()
     );
+}
+
+#[test]
+fn a_member_of_the_newer_protocol_is_assigned_everything_and_described() {
+    for version in 0..=1 {
+        let mut world = world();
+        let member = if version == 0 {
+            text("")
+        } else {
+            text("member-1")
+        };
+        let query = ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(group())
+            .with_member_id(member)
+            .with_member_epoch(0)
+            .with_rebalance_timeout_ms(10_000)
+            .with_subscribed_topic_names(Some(vec![orders()]))
+            .with_topic_partitions(Some(vec![]));
+        let response: ConsumerGroupHeartbeatResponse =
+            world.ask(ApiKey::ConsumerGroupHeartbeat, version, &query);
+        assert_eq!(
+            (response.error_code, response.member_epoch),
+            (0, 1),
+            "version {version}"
+        );
+        let assigned = response.assignment.expect("it is assigned");
+        assert_eq!(assigned.topic_partitions[0].partitions, [0]);
+        let describe = ConsumerGroupDescribeRequest::default()
+            .with_group_ids(vec![group(), GroupId(text("missing"))]);
+        let response: ConsumerGroupDescribeResponse =
+            world.ask(ApiKey::ConsumerGroupDescribe, version, &describe);
+        let (found, missing) = (&response.groups[0], &response.groups[1]);
+        assert_eq!(
+            (found.group_state.as_str(), found.members.len()),
+            ("Stable", 1)
+        );
+        let owned = &found.members[0].assignment.topic_partitions[0];
+        assert_eq!(owned.topic_name, orders());
+        assert_eq!(missing.error_code, ErrorCode::GroupIdNotFound.code());
+        let classic = DescribeGroupsRequest::default().with_groups(vec![group()]);
+        let response: DescribeGroupsResponse = world.ask(ApiKey::DescribeGroups, 6, &classic);
+        assert_eq!(
+            response.groups[0].error_code,
+            ErrorCode::GroupIdNotFound.code()
+        );
+    }
+}
+
+#[test]
+fn heartbeats_of_the_newer_protocol_that_are_not_right_have_kafkas_error() {
+    let mut world = world();
+    let mut check = |query: ConsumerGroupHeartbeatRequest, expected: ErrorCode| {
+        let response: ConsumerGroupHeartbeatResponse =
+            world.ask(ApiKey::ConsumerGroupHeartbeat, 1, &query);
+        assert_eq!(response.error_code, expected.code(), "{query:?}");
+    };
+    let query = || {
+        ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(group())
+            .with_member_id(text("member-1"))
+            .with_rebalance_timeout_ms(10_000)
+            .with_subscribed_topic_names(Some(vec![orders()]))
+            .with_topic_partitions(Some(vec![]))
+    };
+    check(query().with_member_id(text("")), ErrorCode::InvalidRequest);
+    check(
+        query().with_server_assignor(Some(text("magic"))),
+        ErrorCode::UnsupportedAssignor,
+    );
+    check(query().with_member_epoch(5), ErrorCode::GroupIdNotFound);
 }

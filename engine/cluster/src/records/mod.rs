@@ -83,7 +83,7 @@ impl MetadataRecord {
             Self::ProducerIds(_) => (15, 0),
             Self::BrokerRegistrationChange(_) => (17, 2),
             Self::NoOp => (20, 0),
-            Self::RegisterBroker(_) => (27, 3),
+            Self::RegisterBroker(_) => (0, 3),
         }
     }
 
@@ -112,7 +112,7 @@ impl MetadataRecord {
             (15, 0) => Self::ProducerIds(ProducerIds::read(from)?),
             (17, 0..=2) => Self::BrokerRegistrationChange(BrokerRegistrationChange::read(from)?),
             (20, 0) => Self::NoOp,
-            (27, 0..=3) => Self::RegisterBroker(RegisterBroker::read(from, version)?),
+            (0, 0..=3) => Self::RegisterBroker(RegisterBroker::read(from, version)?),
             _ => return Err(ClusterError::UnknownRecord { api_key, version }),
         })
     }
