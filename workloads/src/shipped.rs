@@ -28,7 +28,18 @@ macro_rules! workloads {
     };
 }
 
-const WORKLOADS: &[Workload] = workloads!["quickstart"];
+const WORKLOADS: &[Workload] = workloads![
+    "quickstart",
+    "acks-and-compression",
+    "batch-and-linger",
+    "partition-scaling",
+    "consumer-scaling",
+    "end-to-end-latency",
+    "saturation",
+    "hot-key",
+    "large-records",
+    "many-partitions",
+];
 
 const SAMPLES: &[Sample] = &[Sample {
     name: "order-events",

@@ -88,6 +88,14 @@ fn the_schema_and_the_reference_are_those_of_the_code() {
 }
 
 #[test]
+fn the_readme_lists_what_ships() {
+    let readme = file("README.md");
+    let rows = shipped::workloads()
+        .map(|workload| format!("| `{}` | {} |\n", workload.name, workload.describe()));
+    assert!(readme.contains(&rows.collect::<String>()));
+}
+
+#[test]
 fn the_example_of_the_readme_is_a_good_workload() {
     let readme = file("README.md");
     let example = readme.split("```").nth(1).expect("an example");
