@@ -23,6 +23,7 @@ mod refusal;
 pub mod reply;
 mod requests;
 pub mod schema;
+mod settle;
 mod shard;
 mod step;
 mod timers;

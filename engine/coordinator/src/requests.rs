@@ -9,7 +9,7 @@ use crate::names::GroupId;
 use crate::refusal::Refusal;
 use crate::reply::{ConsumerHeartbeatReply, JoinRefused, Reply, Synced};
 use crate::schema::GroupRecord;
-use crate::shard::Parts;
+use crate::settle::Parts;
 use crate::step::{Then, Token};
 use crate::turn::Turn;
 

@@ -8,7 +8,7 @@ use crate::group::{Committer, Group};
 use crate::names::GroupId;
 use crate::refusal::Refusal;
 use crate::reply::{FetchedTopics, TopicResults};
-use crate::shard::Parts;
+use crate::settle::Parts;
 use crate::step::Producer;
 use crate::turn::{TimerKey, Turn};
 use std::time::Duration;

@@ -10,8 +10,9 @@ use plimsoll_wire::types::PartitionIndex;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many ticks (of a second) a client may go unanswered before it stops
-/// working on what it owns, as every client does.
-pub const SESSION_TICKS: u32 = 9;
+/// working on what it owns, as every client does: the session of 10 s, less the
+/// tick that others may have acted in already and one of travel.
+pub const SESSION_TICKS: u32 = 8;
 
 #[derive(Clone, Debug)]
 enum Waits {
@@ -39,6 +40,8 @@ pub struct Actor {
     /// As leader: the number of partitions it has assigned.
     assigned: Option<i32>,
     waits: Waits,
+    /// Ticks since it asked what it waits for: an answer may be late.
+    asked_ago: u32,
     /// What it must give up, and how many ticks it still takes.
     revoking: Option<(BTreeSet<i32>, u32)>,
 }
@@ -76,6 +79,7 @@ impl Actor {
             tells_all: false,
             assigned: None,
             waits: Waits::Nothing,
+            asked_ago: 0,
             revoking: None,
         }
     }
@@ -87,10 +91,12 @@ impl Actor {
 
     pub fn tick(&mut self, stage: &mut Stage, ledger: &mut Ledger, weather: Weather) {
         self.unheard += 1;
+        self.asked_ago += 1;
         self.revoke_on();
         if !self.take_answer(stage, ledger, weather) {
             return;
         }
+        self.asked_ago = 0;
         if self.is_in
             && let Some(offset) = weather.commits
             && let Some(partition) = self.owned.first().copied()
@@ -187,6 +193,7 @@ impl Actor {
                     protocol: joined.protocol.clone(),
                     ..sync("g", &joined)
                 };
+                self.asked_ago = 0;
                 let token = stage.send(Command::Sync(request));
                 self.waits = Waits::ForSync(token, joined);
                 return self.take_answer(stage, ledger, weather);
@@ -200,7 +207,7 @@ impl Actor {
                 self.member = joined.member;
                 self.epoch = joined.generation;
                 self.is_in = true;
-                self.unheard = 0;
+                self.unheard = self.asked_ago;
             }
             (Waits::ForSync(..), Reply::Sync(Err(why))) => self.is_refused(why),
             (Waits::ForBeat(_), Reply::Heartbeat(Ok(()))) => self.unheard = 0,
@@ -220,7 +227,7 @@ impl Actor {
     }
 
     fn obey(&mut self, reply: ConsumerHeartbeatReply, weather: Weather) {
-        self.unheard = 0;
+        self.unheard = self.asked_ago;
         self.is_in = true;
         self.tells_all = false;
         self.epoch = reply.epoch;

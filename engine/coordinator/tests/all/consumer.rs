@@ -358,99 +358,106 @@ fn a_classic_member_in_a_consumer_group_reconciles_by_joining() {
     assert_eq!(all, Some(vec![0, 1]));
 }
 
-/// Each line: what is wrong, and the error. `a` is in the group at epoch 1.
+/// What is wrong, and the error. `a` is in the group at epoch 1.
+fn check(wrong: &str, request: ConsumerHeartbeat, expected: &str) {
+    let mut stage = Stage::with_topics(&[("t", 1)]);
+    stage.report(joining("a")).unwrap();
+    let refused = stage.report(request).expect_err(wrong);
+    assert_eq!(refused.name(), expected, "{wrong}");
+}
+
 #[test]
-fn errors_are_kafkas() {
-    let cases: Vec<(&str, ConsumerHeartbeat, &str)> = vec![
-        (
-            "no group id",
-            ConsumerHeartbeat {
-                group: "".into(),
-                ..joining("b")
-            },
-            "INVALID_REQUEST",
-        ),
-        ("no member id", joining(""), "INVALID_REQUEST"),
-        (
-            "no topics on joining",
-            ConsumerHeartbeat {
-                topics: None,
-                ..joining("b")
-            },
-            "INVALID_REQUEST",
-        ),
-        (
-            "partitions on joining",
-            ConsumerHeartbeat {
-                owned: None,
-                ..joining("b")
-            },
-            "INVALID_REQUEST",
-        ),
-        (
-            "no timeout on joining",
-            ConsumerHeartbeat {
-                rebalance_timeout: None,
-                ..joining("b")
-            },
-            "INVALID_REQUEST",
-        ),
-        (
-            "an empty rack",
-            ConsumerHeartbeat {
-                rack: Some(String::new()),
-                ..joining("b")
-            },
-            "INVALID_REQUEST",
-        ),
-        ("an epoch below all", at("a", -3), "INVALID_REQUEST"),
-        ("away without an instance", at("a", -2), "INVALID_REQUEST"),
-        (
-            "an unknown assignor",
-            ConsumerHeartbeat {
-                assignor: Some("sticky".into()),
-                ..joining("b")
-            },
-            "UNSUPPORTED_ASSIGNOR",
-        ),
-        ("an unknown member", at("b", 1), "UNKNOWN_MEMBER_ID"),
-        ("a later epoch", at("a", 2), "FENCED_MEMBER_EPOCH"),
-        (
-            "an unknown group",
-            ConsumerHeartbeat {
-                group: "none".into(),
-                ..at("a", 1)
-            },
-            "GROUP_ID_NOT_FOUND",
-        ),
-        (
-            "leaving an unknown group",
-            ConsumerHeartbeat {
-                group: "none".into(),
-                ..at("a", -1)
-            },
-            "GROUP_ID_NOT_FOUND",
-        ),
-        (
-            "leaving as an unknown member",
-            at("b", -1),
-            "UNKNOWN_MEMBER_ID",
-        ),
-        (
-            "an unknown instance",
-            ConsumerHeartbeat {
-                instance: Some("i".into()),
-                ..at("a", 1)
-            },
-            "UNKNOWN_MEMBER_ID",
-        ),
-    ];
-    for (wrong, request, expected) in cases {
-        let mut stage = Stage::with_topics(&[("t", 1)]);
-        stage.report(joining("a")).unwrap();
-        let refused = stage.report(request).expect_err(wrong);
-        assert_eq!(refused.name(), expected, "{wrong}");
-    }
+fn errors_of_malformed_heartbeats_are_kafkas() {
+    check(
+        "no group id",
+        ConsumerHeartbeat {
+            group: "".into(),
+            ..joining("b")
+        },
+        "INVALID_REQUEST",
+    );
+    check("no member id", joining(""), "INVALID_REQUEST");
+    check(
+        "no topics on joining",
+        ConsumerHeartbeat {
+            topics: None,
+            ..joining("b")
+        },
+        "INVALID_REQUEST",
+    );
+    check(
+        "partitions on joining",
+        ConsumerHeartbeat {
+            owned: None,
+            ..joining("b")
+        },
+        "INVALID_REQUEST",
+    );
+    check(
+        "no timeout on joining",
+        ConsumerHeartbeat {
+            rebalance_timeout: None,
+            ..joining("b")
+        },
+        "INVALID_REQUEST",
+    );
+    check(
+        "an empty rack",
+        ConsumerHeartbeat {
+            rack: Some(String::new()),
+            ..joining("b")
+        },
+        "INVALID_REQUEST",
+    );
+    check("an epoch below all", at("a", -3), "INVALID_REQUEST");
+    check("away without an instance", at("a", -2), "INVALID_REQUEST");
+    check(
+        "an unknown assignor",
+        ConsumerHeartbeat {
+            assignor: Some("sticky".into()),
+            ..joining("b")
+        },
+        "UNSUPPORTED_ASSIGNOR",
+    );
+}
+
+#[test]
+fn errors_of_unknown_members_are_kafkas() {
+    check("an unknown member", at("b", 1), "UNKNOWN_MEMBER_ID");
+    check("a later epoch", at("a", 2), "FENCED_MEMBER_EPOCH");
+    check(
+        "an unknown group",
+        ConsumerHeartbeat {
+            group: "none".into(),
+            ..at("a", 1)
+        },
+        "GROUP_ID_NOT_FOUND",
+    );
+    check(
+        "leaving an unknown group",
+        ConsumerHeartbeat {
+            group: "none".into(),
+            ..at("a", -1)
+        },
+        "GROUP_ID_NOT_FOUND",
+    );
+    check(
+        "leaving as an unknown member",
+        at("b", -1),
+        "UNKNOWN_MEMBER_ID",
+    );
+    check(
+        "an unknown instance",
+        ConsumerHeartbeat {
+            instance: Some("i".into()),
+            ..at("a", 1)
+        },
+        "UNKNOWN_MEMBER_ID",
+    );
+}
+
+#[test]
+fn classic_requests_of_a_new_member_are_refused() {
     let mut stage = Stage::with_topics(&[("t", 1)]);
     stage.report(joining("a")).unwrap();
     let classic = heartbeat("g", &"a".into(), 1);

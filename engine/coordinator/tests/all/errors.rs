@@ -27,265 +27,281 @@ fn refusal(reply: &Reply) -> Option<Refusal> {
     }
 }
 
-/// A request, given how the one member joined.
-type Request = Box<dyn Fn(&Joined) -> Command>;
+/// What is wrong, and the error: the group `g` is stable with one dynamic
+/// member, in generation 1, whose join the request may use.
+fn check(wrong: &str, command: impl Fn(&Joined) -> Command, expected: Option<&str>) {
+    let mut stage = Stage::quick();
+    let joined = stage.stable("g", vec![join("g", "")]).remove(0);
+    let reply = stage.ask(command(&joined));
+    assert_eq!(
+        refusal(&reply).map(Refusal::name),
+        expected,
+        "{wrong}: {reply:?}"
+    );
+}
 
-/// Each line: what is wrong, and the error. The group `g` is stable with one
-/// dynamic member `m` in generation 1.
 #[test]
-fn errors_are_kafkas() {
-    let cases: Vec<(&str, Request, Option<&str>)> = vec![
-        (
-            "join an empty group id",
-            Box::new(|_| Command::Join(join("", ""))),
-            Some("INVALID_GROUP_ID"),
-        ),
-        (
-            "join with too short a session",
-            Box::new(|_| {
-                Command::Join(JoinGroup {
-                    session_timeout: secs(5),
-                    ..join("g", "")
-                })
-            }),
-            Some("INVALID_SESSION_TIMEOUT"),
-        ),
-        (
-            "join with too long a session",
-            Box::new(|_| {
-                Command::Join(JoinGroup {
-                    session_timeout: secs(1801),
-                    ..join("g", "")
-                })
-            }),
-            Some("INVALID_SESSION_TIMEOUT"),
-        ),
-        (
-            "join an unknown group as a known member",
-            Box::new(|_| Command::Join(join("none", "m"))),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "join as an unknown member",
-            Box::new(|_| Command::Join(join("g", "m"))),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "join with an unknown instance",
-            Box::new(|j| {
-                Command::Join(JoinGroup {
-                    instance: Some("i".into()),
-                    ..join("g", j.member.as_str())
-                })
-            }),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "join with another type",
-            Box::new(|_| {
-                Command::Join(JoinGroup {
-                    protocol_type: "connect".into(),
-                    ..join("g", "")
-                })
-            }),
-            Some("INCONSISTENT_GROUP_PROTOCOL"),
-        ),
-        (
-            "join without protocols",
-            Box::new(|_| {
-                Command::Join(JoinGroup {
-                    protocols: vec![],
-                    ..join("new", "")
-                })
-            }),
-            Some("INCONSISTENT_GROUP_PROTOCOL"),
-        ),
-        (
-            "join without an id where one is required",
-            Box::new(|_| {
-                Command::Join(JoinGroup {
-                    member_id_required: true,
-                    ..join("g", "")
-                })
-            }),
-            Some("MEMBER_ID_REQUIRED"),
-        ),
-        (
-            "sync an empty group id",
-            Box::new(|j| Command::Sync(sync("", j))),
-            Some("INVALID_GROUP_ID"),
-        ),
-        (
-            "sync in an unknown group",
-            Box::new(|j| Command::Sync(sync("none", j))),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "sync an old generation",
-            Box::new(|j| {
-                Command::Sync(SyncGroup {
-                    generation: 0,
-                    ..sync("g", j)
-                })
-            }),
-            Some("ILLEGAL_GENERATION"),
-        ),
-        (
-            "sync with another protocol",
-            Box::new(|j| {
-                Command::Sync(SyncGroup {
-                    protocol: Some("rr".into()),
-                    ..sync("g", j)
-                })
-            }),
-            Some("INCONSISTENT_GROUP_PROTOCOL"),
-        ),
-        (
-            "sync with another type",
-            Box::new(|j| {
-                Command::Sync(SyncGroup {
-                    protocol_type: Some("connect".into()),
-                    ..sync("g", j)
-                })
-            }),
-            Some("INCONSISTENT_GROUP_PROTOCOL"),
-        ),
-        (
-            "sync as it should be",
-            Box::new(|j| Command::Sync(sync("g", j))),
-            None,
-        ),
-        (
-            "heartbeat in an unknown group",
-            Box::new(|j| crate::stage::heartbeat("none", &j.member, 1)),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "heartbeat of an unknown member",
-            Box::new(|_| crate::stage::heartbeat("g", &"m".into(), 1)),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "heartbeat of another generation",
-            Box::new(|j| crate::stage::heartbeat("g", &j.member, 2)),
-            Some("ILLEGAL_GENERATION"),
-        ),
-        (
-            "heartbeat without a group",
-            Box::new(|j| crate::stage::heartbeat("", &j.member, 1)),
-            Some("INVALID_GROUP_ID"),
-        ),
-        (
-            "heartbeat as it should be",
-            Box::new(|j| crate::stage::heartbeat("g", &j.member, 1)),
-            None,
-        ),
-        (
-            "leave as an unknown member",
-            Box::new(|_| leave("g", "m")),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "leave an unknown group",
-            Box::new(|j| leave("none", j.member.as_str())),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "commit as an unknown member",
-            Box::new(|_| Command::Commit(commit("g", &"m".into(), 1, 1))),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "commit as a simple consumer into a group with members",
-            Box::new(|_| Command::Commit(commit("g", &MemberId::default(), -1, 1))),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "commit in another generation",
-            Box::new(|j| Command::Commit(commit("g", &j.member, 2, 1))),
-            Some("ILLEGAL_GENERATION"),
-        ),
-        (
-            "commit to an unknown group (version 9)",
-            Box::new(|j| Command::Commit(commit("none", &j.member, 1, 1))),
-            Some("GROUP_ID_NOT_FOUND"),
-        ),
-        (
-            "commit to an unknown group (version 8)",
-            Box::new(|j| {
-                Command::Commit(OffsetCommit {
-                    knows_epochs: false,
-                    ..commit("none", &j.member, 1, 1)
-                })
-            }),
-            Some("ILLEGAL_GENERATION"),
-        ),
-        (
-            "commit with a note of 4097 bytes",
-            Box::new(|j| Command::Commit(noted(j, 4097))),
-            Some("OFFSET_METADATA_TOO_LARGE"),
-        ),
-        (
-            "commit with a note of 4096 bytes",
-            Box::new(|j| Command::Commit(noted(j, 4096))),
-            None,
-        ),
-        (
-            "transactional commit in another generation",
-            Box::new(|j| txn("g", j.member.clone(), 2)),
-            Some("ILLEGAL_GENERATION"),
-        ),
-        (
-            "transactional commit of an unknown member",
-            Box::new(|_| txn("g", "m".into(), 1)),
-            Some("UNKNOWN_MEMBER_ID"),
-        ),
-        (
-            "transactional commit to an unknown group",
-            Box::new(|j| txn("none", j.member.clone(), 1)),
-            Some("ILLEGAL_GENERATION"),
-        ),
-        (
-            "transactional commit that names no member",
-            Box::new(|_| txn("g", MemberId::default(), -1)),
-            None,
-        ),
-        (
-            "delete offsets of an unknown group",
-            Box::new(|_| delete("none", "t")),
-            Some("GROUP_ID_NOT_FOUND"),
-        ),
-        (
-            "delete offsets of a subscribed topic",
-            Box::new(|_| delete("g", "t")),
-            Some("GROUP_SUBSCRIBED_TO_TOPIC"),
-        ),
-        (
-            "delete offsets of another topic",
-            Box::new(|_| delete("g", "u")),
-            None,
-        ),
-        (
-            "delete an unknown group",
-            Box::new(|_| Command::DeleteGroup("none".into())),
-            Some("GROUP_ID_NOT_FOUND"),
-        ),
-        (
-            "delete a group with members",
-            Box::new(|_| Command::DeleteGroup("g".into())),
-            Some("NON_EMPTY_GROUP"),
-        ),
-    ];
-    for (wrong, command, expected) in cases {
-        let mut stage = Stage::quick();
-        let joined = stage.stable("g", vec![join("g", "")]).remove(0);
-        let reply = stage.ask(command(&joined));
-        assert_eq!(
-            refusal(&reply).map(Refusal::name),
-            expected,
-            "{wrong}: {reply:?}"
-        );
-    }
+fn errors_of_joins_are_kafkas() {
+    check(
+        "join an empty group id",
+        |_| Command::Join(join("", "")),
+        Some("INVALID_GROUP_ID"),
+    );
+    check(
+        "join with too short a session",
+        |_| {
+            Command::Join(JoinGroup {
+                session_timeout: secs(5),
+                ..join("g", "")
+            })
+        },
+        Some("INVALID_SESSION_TIMEOUT"),
+    );
+    check(
+        "join with too long a session",
+        |_| {
+            Command::Join(JoinGroup {
+                session_timeout: secs(1801),
+                ..join("g", "")
+            })
+        },
+        Some("INVALID_SESSION_TIMEOUT"),
+    );
+    check(
+        "join an unknown group as a known member",
+        |_| Command::Join(join("none", "m")),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "join as an unknown member",
+        |_| Command::Join(join("g", "m")),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "join with an unknown instance",
+        |j| {
+            Command::Join(JoinGroup {
+                instance: Some("i".into()),
+                ..join("g", j.member.as_str())
+            })
+        },
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+}
+
+#[test]
+fn errors_of_join_protocols_are_kafkas() {
+    check(
+        "join with another type",
+        |_| {
+            Command::Join(JoinGroup {
+                protocol_type: "connect".into(),
+                ..join("g", "")
+            })
+        },
+        Some("INCONSISTENT_GROUP_PROTOCOL"),
+    );
+    check(
+        "join without protocols",
+        |_| {
+            Command::Join(JoinGroup {
+                protocols: vec![],
+                ..join("new", "")
+            })
+        },
+        Some("INCONSISTENT_GROUP_PROTOCOL"),
+    );
+    check(
+        "join without an id where one is required",
+        |_| {
+            Command::Join(JoinGroup {
+                member_id_required: true,
+                ..join("g", "")
+            })
+        },
+        Some("MEMBER_ID_REQUIRED"),
+    );
+}
+
+#[test]
+fn errors_of_syncs_are_kafkas() {
+    check(
+        "sync an empty group id",
+        |j| Command::Sync(sync("", j)),
+        Some("INVALID_GROUP_ID"),
+    );
+    check(
+        "sync in an unknown group",
+        |j| Command::Sync(sync("none", j)),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "sync an old generation",
+        |j| {
+            Command::Sync(SyncGroup {
+                generation: 0,
+                ..sync("g", j)
+            })
+        },
+        Some("ILLEGAL_GENERATION"),
+    );
+    check(
+        "sync with another protocol",
+        |j| {
+            Command::Sync(SyncGroup {
+                protocol: Some("rr".into()),
+                ..sync("g", j)
+            })
+        },
+        Some("INCONSISTENT_GROUP_PROTOCOL"),
+    );
+    check(
+        "sync with another type",
+        |j| {
+            Command::Sync(SyncGroup {
+                protocol_type: Some("connect".into()),
+                ..sync("g", j)
+            })
+        },
+        Some("INCONSISTENT_GROUP_PROTOCOL"),
+    );
+    check(
+        "sync as it should be",
+        |j| Command::Sync(sync("g", j)),
+        None,
+    );
+}
+
+#[test]
+fn errors_of_heartbeats_and_leaves_are_kafkas() {
+    check(
+        "heartbeat in an unknown group",
+        |j| crate::stage::heartbeat("none", &j.member, 1),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "heartbeat of an unknown member",
+        |_| crate::stage::heartbeat("g", &"m".into(), 1),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "heartbeat of another generation",
+        |j| crate::stage::heartbeat("g", &j.member, 2),
+        Some("ILLEGAL_GENERATION"),
+    );
+    check(
+        "heartbeat without a group",
+        |j| crate::stage::heartbeat("", &j.member, 1),
+        Some("INVALID_GROUP_ID"),
+    );
+    check(
+        "heartbeat as it should be",
+        |j| crate::stage::heartbeat("g", &j.member, 1),
+        None,
+    );
+    check(
+        "leave as an unknown member",
+        |_| leave("g", "m"),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "leave an unknown group",
+        |j| leave("none", j.member.as_str()),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+}
+
+#[test]
+fn errors_of_commits_are_kafkas() {
+    check(
+        "commit as an unknown member",
+        |_| Command::Commit(commit("g", &"m".into(), 1, 1)),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "commit as a simple consumer into a group with members",
+        |_| Command::Commit(commit("g", &MemberId::default(), -1, 1)),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "commit in another generation",
+        |j| Command::Commit(commit("g", &j.member, 2, 1)),
+        Some("ILLEGAL_GENERATION"),
+    );
+    check(
+        "commit to an unknown group (version 9)",
+        |j| Command::Commit(commit("none", &j.member, 1, 1)),
+        Some("GROUP_ID_NOT_FOUND"),
+    );
+    check(
+        "commit to an unknown group (version 8)",
+        |j| {
+            Command::Commit(OffsetCommit {
+                knows_epochs: false,
+                ..commit("none", &j.member, 1, 1)
+            })
+        },
+        Some("ILLEGAL_GENERATION"),
+    );
+    check(
+        "commit with a note of 4097 bytes",
+        |j| Command::Commit(noted(j, 4097)),
+        Some("OFFSET_METADATA_TOO_LARGE"),
+    );
+    check(
+        "commit with a note of 4096 bytes",
+        |j| Command::Commit(noted(j, 4096)),
+        None,
+    );
+    check(
+        "transactional commit in another generation",
+        |j| txn("g", j.member.clone(), 2),
+        Some("ILLEGAL_GENERATION"),
+    );
+    check(
+        "transactional commit of an unknown member",
+        |_| txn("g", "m".into(), 1),
+        Some("UNKNOWN_MEMBER_ID"),
+    );
+    check(
+        "transactional commit to an unknown group",
+        |j| txn("none", j.member.clone(), 1),
+        Some("ILLEGAL_GENERATION"),
+    );
+    check(
+        "transactional commit that names no member",
+        |_| txn("g", MemberId::default(), -1),
+        None,
+    );
+}
+
+#[test]
+fn errors_of_deletions_are_kafkas() {
+    check(
+        "delete offsets of an unknown group",
+        |_| delete("none", "t"),
+        Some("GROUP_ID_NOT_FOUND"),
+    );
+    check(
+        "delete offsets of a subscribed topic",
+        |_| delete("g", "t"),
+        Some("GROUP_SUBSCRIBED_TO_TOPIC"),
+    );
+    check(
+        "delete offsets of another topic",
+        |_| delete("g", "u"),
+        None,
+    );
+    check(
+        "delete an unknown group",
+        |_| Command::DeleteGroup("none".into()),
+        Some("GROUP_ID_NOT_FOUND"),
+    );
+    check(
+        "delete a group with members",
+        |_| Command::DeleteGroup("g".into()),
+        Some("NON_EMPTY_GROUP"),
+    );
 }
 
 fn leave(group: &str, member: &str) -> Command {

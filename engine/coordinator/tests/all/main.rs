@@ -5,6 +5,7 @@ mod actors;
 mod classic;
 mod consumer;
 mod errors;
+mod kafka_bytes;
 mod offsets;
 mod random;
 mod random_transactions;

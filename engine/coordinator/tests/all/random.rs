@@ -200,7 +200,7 @@ pub fn with_seed(seed: u64, case: impl FnOnce() + std::panic::UnwindSafe) {
 }
 
 fn check(cast: Cast) {
-    for seed in seeds(80) {
+    for seed in seeds(40) {
         with_seed(seed, || Play::new(seed, cast).run());
     }
 }

@@ -272,7 +272,7 @@ impl Play {
 
 #[test]
 fn transactions_are_atomic() {
-    for seed in seeds(300) {
+    for seed in seeds(150) {
         with_seed(seed, || Play::new(seed).run());
     }
 }

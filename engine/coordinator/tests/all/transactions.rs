@@ -4,8 +4,7 @@ use crate::stage::secs;
 use crate::troupe::{Troupe, abort, add, commit, init};
 use plimsoll_coordinator::schema::TransactionState as State;
 use plimsoll_coordinator::transaction::{
-    AddPartitions, EndTransaction, InitProducer, TransactionCommand, TransactionFilter,
-    TransactionReply,
+    AddPartitions, InitProducer, TransactionCommand, TransactionFilter, TransactionReply,
 };
 use plimsoll_coordinator::{AppendRefused, Producer, Refusal};
 use plimsoll_wire::types::{PartitionIndex, ProducerEpoch, ProducerId};
@@ -298,154 +297,160 @@ fn lists_are_filtered_by_state_producer_age_and_pattern() {
     );
 }
 
-/// Each line: what is wrong, and the error. `t` has an open transaction of the
-/// producer in partition 0; `e` has none.
-#[test]
-fn errors_are_kafkas() {
-    type Request = Box<dyn Fn(Producer) -> TransactionCommand>;
-    let other = |p: Producer, by: i64| Producer {
-        id: ProducerId(p.id.get() + by),
-        ..p
-    };
-    let older = |p: Producer| Producer {
-        epoch: ProducerEpoch(p.epoch.get() - 1),
-        ..p
-    };
-    let timed = |ms: u64| {
-        TransactionCommand::Init(InitProducer {
-            id: "t".into(),
-            timeout: Duration::from_millis(ms),
-            expected: None,
-        })
-    };
-    let verify = |id: &str, p: Producer| {
-        TransactionCommand::AddPartitions(AddPartitions {
-            id: id.into(),
-            producer: p,
-            partitions: vec![("topic".into(), PartitionIndex(0))],
-            client_version: 0,
-            verify_only: true,
-        })
-    };
-    let cases: Vec<(&str, Request, Option<&str>)> = vec![
-        (
-            "an empty id",
-            Box::new(|_| init("", None)),
-            Some("INVALID_REQUEST"),
-        ),
-        (
-            "no timeout",
-            Box::new(move |_| timed(0)),
-            Some("INVALID_TRANSACTION_TIMEOUT"),
-        ),
-        (
-            "too long a timeout",
-            Box::new(move |_| timed(900_001)),
-            Some("INVALID_TRANSACTION_TIMEOUT"),
-        ),
-        (
-            "another producer's init",
-            Box::new(move |p| init("t", Some(other(p, 9)))),
-            Some("PRODUCER_FENCED"),
-        ),
-        (
-            "init while a transaction is open",
-            Box::new(|_| init("t", None)),
-            Some("CONCURRENT_TRANSACTIONS"),
-        ),
-        (
-            "add to an unknown id",
-            Box::new(|p| add("none", p, &[0])),
-            Some("INVALID_PRODUCER_ID_MAPPING"),
-        ),
-        (
-            "add with another producer id",
-            Box::new(move |p| add("t", other(p, 9), &[0])),
-            Some("INVALID_PRODUCER_ID_MAPPING"),
-        ),
-        (
-            "add with an older epoch",
-            Box::new(move |p| add("t", older(p), &[0])),
-            Some("PRODUCER_FENCED"),
-        ),
-        (
-            "add to the empty id",
-            Box::new(|p| add("", p, &[0])),
-            Some("INVALID_REQUEST"),
-        ),
-        ("add again", Box::new(|p| add("t", p, &[0])), None),
-        (
-            "verify with an older epoch",
-            Box::new(move |p| verify("t", older(p))),
-            Some("PRODUCER_FENCED"),
-        ),
-        (
-            "verify with an unknown id",
-            Box::new(move |p| verify("none", p)),
-            Some("INVALID_PRODUCER_ID_MAPPING"),
-        ),
-        (
-            "verify what is there",
-            Box::new(move |p| verify("t", p)),
-            None,
-        ),
-        (
-            "end an unknown id",
-            Box::new(|p| commit("none", p, 0)),
-            Some("INVALID_PRODUCER_ID_MAPPING"),
-        ),
-        (
-            "end with another producer id",
-            Box::new(move |p| commit("t", other(p, 9), 0)),
-            Some("INVALID_PRODUCER_ID_MAPPING"),
-        ),
-        (
-            "end with an older epoch",
-            Box::new(move |p| commit("t", older(p), 0)),
-            Some("PRODUCER_FENCED"),
-        ),
-        (
-            "commit what has not begun",
-            Box::new(move |p| commit("e", other(p, 1), 0)),
-            Some("INVALID_TXN_STATE"),
-        ),
-        (
-            "abort what has not begun",
-            Box::new(move |p| abort("e", other(p, 1), 0)),
-            Some("INVALID_TXN_STATE"),
-        ),
-        (
-            "end the empty id",
-            Box::new(|p| commit("", p, 0)),
-            Some("INVALID_REQUEST"),
-        ),
-        ("commit", Box::new(|p| commit("t", p, 0)), None),
-        ("abort", Box::new(|p| abort("t", p, 2)), None),
-    ];
-    for (wrong, command, expected) in cases {
-        let mut troupe = Troupe::new();
-        let producer = troupe.begin("t");
-        troupe.begin("e");
-        let producer = troupe.raise_to("t", producer, 1);
-        troupe.ask(add("t", producer, &[0]));
-        let as_e = |c: TransactionCommand| match c {
-            TransactionCommand::End(end) if end.id.as_str() == "e" => {
-                let epoch = ProducerEpoch(0);
-                let producer = Producer {
-                    epoch,
-                    ..end.producer
-                };
-                TransactionCommand::End(EndTransaction { producer, ..end })
-            }
-            other => other,
-        };
-        let reply = troupe.ask(as_e(command(producer)));
-        assert_eq!(
-            refusal(&reply).map(Refusal::name),
-            expected,
-            "{wrong}: {reply:?}"
-        );
+/// What is wrong, and the error. `t` has an open transaction of the producer in
+/// partition 0; `e` has none, and the next producer id.
+fn check(wrong: &str, command: impl Fn(Producer) -> TransactionCommand, expected: Option<&str>) {
+    let mut troupe = Troupe::new();
+    let producer = troupe.begin("t");
+    troupe.begin("e");
+    let producer = troupe.raise_to("t", producer, 1);
+    troupe.ask(add("t", producer, &[0]));
+    let reply = troupe.ask(command(producer));
+    assert_eq!(
+        refusal(&reply).map(Refusal::name),
+        expected,
+        "{wrong}: {reply:?}"
+    );
+}
+
+fn other(producer: Producer) -> Producer {
+    Producer {
+        id: ProducerId(producer.id.get() + 9),
+        ..producer
     }
+}
+
+fn older(producer: Producer) -> Producer {
+    Producer {
+        epoch: ProducerEpoch(producer.epoch.get() - 1),
+        ..producer
+    }
+}
+
+/// The producer of `e`, given that of `t`.
+fn idle(producer: Producer) -> Producer {
+    Producer {
+        id: ProducerId(producer.id.get() + 1),
+        epoch: ProducerEpoch(0),
+    }
+}
+
+fn timed(ms: u64) -> TransactionCommand {
+    TransactionCommand::Init(InitProducer {
+        id: "t".into(),
+        timeout: Duration::from_millis(ms),
+        expected: None,
+    })
+}
+
+fn verify(id: &str, producer: Producer, partitions: &[i32]) -> TransactionCommand {
+    let partitions = partitions
+        .iter()
+        .map(|p| ("topic".into(), PartitionIndex(*p)));
+    TransactionCommand::AddPartitions(AddPartitions {
+        id: id.into(),
+        producer,
+        partitions: partitions.collect(),
+        client_version: 0,
+        verify_only: true,
+    })
+}
+
+#[test]
+fn errors_of_beginnings_are_kafkas() {
+    check("an empty id", |_| init("", None), Some("INVALID_REQUEST"));
+    check(
+        "no timeout",
+        |_| timed(0),
+        Some("INVALID_TRANSACTION_TIMEOUT"),
+    );
+    check(
+        "too long a timeout",
+        |_| timed(900_001),
+        Some("INVALID_TRANSACTION_TIMEOUT"),
+    );
+    check(
+        "another producer's init",
+        |p| init("t", Some(other(p))),
+        Some("PRODUCER_FENCED"),
+    );
+    check(
+        "init while a transaction is open",
+        |_| init("t", None),
+        Some("CONCURRENT_TRANSACTIONS"),
+    );
+}
+
+#[test]
+fn errors_of_additions_are_kafkas() {
+    check(
+        "add to an unknown id",
+        |p| add("none", p, &[0]),
+        Some("INVALID_PRODUCER_ID_MAPPING"),
+    );
+    check(
+        "add with another producer id",
+        |p| add("t", other(p), &[0]),
+        Some("INVALID_PRODUCER_ID_MAPPING"),
+    );
+    check(
+        "add with an older epoch",
+        |p| add("t", older(p), &[0]),
+        Some("PRODUCER_FENCED"),
+    );
+    check(
+        "add to the empty id",
+        |p| add("", p, &[0]),
+        Some("INVALID_REQUEST"),
+    );
+    check("add again", |p| add("t", p, &[0]), None);
+    check(
+        "verify with an older epoch",
+        |p| verify("t", older(p), &[0]),
+        Some("PRODUCER_FENCED"),
+    );
+    check(
+        "verify with an unknown id",
+        |p| verify("none", p, &[0]),
+        Some("INVALID_PRODUCER_ID_MAPPING"),
+    );
+    check("verify what is there", |p| verify("t", p, &[0]), None);
+}
+
+#[test]
+fn errors_of_ends_are_kafkas() {
+    check(
+        "end an unknown id",
+        |p| commit("none", p, 0),
+        Some("INVALID_PRODUCER_ID_MAPPING"),
+    );
+    check(
+        "end with another producer id",
+        |p| commit("t", other(p), 0),
+        Some("INVALID_PRODUCER_ID_MAPPING"),
+    );
+    check(
+        "end with an older epoch",
+        |p| commit("t", older(p), 0),
+        Some("PRODUCER_FENCED"),
+    );
+    check(
+        "commit what has not begun",
+        |p| commit("e", idle(p), 0),
+        Some("INVALID_TXN_STATE"),
+    );
+    check(
+        "abort what has not begun",
+        |p| abort("e", idle(p), 0),
+        Some("INVALID_TXN_STATE"),
+    );
+    check(
+        "end the empty id",
+        |p| commit("", p, 0),
+        Some("INVALID_REQUEST"),
+    );
+    check("commit", |p| commit("t", p, 0), None);
+    check("abort", |p| abort("t", p, 2), None);
 }
 
 #[test]
@@ -453,13 +458,7 @@ fn verification_names_the_partitions_that_are_missing() {
     let mut troupe = Troupe::new();
     let producer = troupe.begin("t");
     troupe.ask(add("t", producer, &[0]));
-    let reply = troupe.ask(TransactionCommand::AddPartitions(AddPartitions {
-        id: "t".into(),
-        producer,
-        partitions: [0, 1].map(|p| ("topic".into(), PartitionIndex(p))).into(),
-        client_version: 0,
-        verify_only: true,
-    }));
+    let reply = troupe.ask(verify("t", producer, &[0, 1]));
     let missing = vec![("topic".into(), PartitionIndex(1))];
     assert_eq!(reply, TransactionReply::AddPartitions(Ok(missing)));
 }
