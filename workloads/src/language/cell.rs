@@ -20,7 +20,8 @@ use std::path::Path;
 settings! {
     /// The embedded cluster. A cluster named with `--target` is as it is.
     pub struct ClusterSpec in "cluster" {
-        /// Brokers of the embedded cluster.
+        /// Brokers of the embedded cluster; it has one so far, and a cell that
+        /// asks for more is refused.
         nodes: u32 = 1, "", 1..=9;
     }
 }
@@ -64,7 +65,8 @@ settings! {
 settings! {
     /// Transactions. Without `records` there are none.
     pub struct TransactionSpec in "transactions" {
-        /// Records in each transaction.
+        /// Records in each transaction. A cell with transactions is refused
+        /// where the driver cannot run them; neither can yet.
         records: Option<u32> = None, "";
         /// Share of the transactions that are aborted.
         abort_rate: Share = Share::default(), "";
