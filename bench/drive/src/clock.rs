@@ -84,32 +84,44 @@ pub fn sharpen_timers() {
     let _refused = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
 }
 
-/// How long before an arrival to stop sleeping and poll instead.
+/// How long to sleep between arrivals.
 ///
-/// A sleeping thread wakes tens of microseconds late. Polling through that
-/// time costs a core, so the margin is at most a tenth of the gap between
-/// arrivals: never more than 10 % of a core, and nothing at rates where the
-/// gap is shorter than a wake-up anyway.
+/// A sleeping thread wakes tens of microseconds late, and each sleep costs
+/// some. Where arrivals are far apart it wakes early and polls through the
+/// last of the wait, for at most a tenth of the gap: never more than 10 % of a
+/// core. Where they are closer than a wake-up is worth, it sleeps for
+/// [`Pace::QUANTUM_NANOS`] and hands off together what fell due meanwhile.
 #[derive(Clone, Copy, Debug)]
-pub struct SpinMargin(u64);
+pub struct Pace {
+    margin_nanos: u64,
+    sleep_nanos_min: u64,
+}
 
-impl SpinMargin {
+impl Pace {
     /// The longest margin: a late wake-up of an idle core.
-    pub const NANOS_MAX: u64 = 60_000;
+    pub const MARGIN_NANOS_MAX: u64 = 60_000;
+    /// The shortest sleep worth its cost: the schedule lag that it adds stays
+    /// well below 100 µs.
+    pub const QUANTUM_NANOS: u64 = 50_000;
 
-    /// The margin for arrivals `gap_nanos` apart on average.
-    pub const fn for_gap(gap_nanos: u64) -> Self {
-        let tenth = gap_nanos / 10;
-        Self(if tenth < Self::NANOS_MAX {
-            tenth
-        } else {
-            Self::NANOS_MAX
-        })
+    /// The pace for arrivals `gap_nanos` apart on average.
+    pub fn for_gap(gap_nanos: u64) -> Self {
+        let is_dense = gap_nanos < Self::QUANTUM_NANOS;
+        Self {
+            margin_nanos: (gap_nanos / 10).min(Self::MARGIN_NANOS_MAX),
+            sleep_nanos_min: if is_dense { Self::QUANTUM_NANOS } else { 0 },
+        }
     }
 
-    /// How long to sleep when the next event is `wait_nanos` ahead.
-    pub const fn sleep_nanos(self, wait_nanos: u64) -> u64 {
-        wait_nanos.saturating_sub(self.0)
+    /// How long to sleep when the next arrival is `wait_nanos` ahead; 0 when
+    /// it has come, or is so close that it is to be polled for.
+    pub fn sleep_nanos(self, wait_nanos: u64) -> u64 {
+        if wait_nanos == 0 {
+            return 0;
+        }
+        wait_nanos
+            .saturating_sub(self.margin_nanos)
+            .max(self.sleep_nanos_min)
     }
 }
 
@@ -126,13 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn polling_takes_at_most_a_tenth_of_the_gap() {
+    fn sparse_arrivals_are_polled_for_and_dense_ones_taken_together() {
         let check = |gap, wait, expected| {
-            assert_eq!(SpinMargin::for_gap(gap).sleep_nanos(wait), expected);
+            assert_eq!(
+                Pace::for_gap(gap).sleep_nanos(wait),
+                expected,
+                "{gap} {wait}"
+            );
         };
         check(1_000_000, 1_000_000, 940_000);
-        check(20_000, 20_000, 18_000);
-        check(0, 500, 500);
-        check(10_000_000, 1_000, 0);
+        check(1_000_000, 50_000, 0);
+        check(100_000, 100_000, 90_000);
+        check(20_000, 20_000, 50_000);
+        check(20_000, 500_000, 498_000);
+        check(20_000, 0, 0);
     }
 }

@@ -5,7 +5,7 @@
 //! one. A record's times travel with it as the report's opaque, so nothing is
 //! looked up.
 
-use crate::clock::{Mono, SpinMargin, sharpen_timers, sleep_until};
+use crate::clock::{Mono, Pace, sharpen_timers, sleep_until};
 use crate::driver::{Due, Outgoing, Produced, ProducerJob, ProducerSettings};
 use crate::error::DriveError;
 use crate::record::{Mark, Recorder};
@@ -119,7 +119,7 @@ fn hand_off(
     written: &mut [Written],
 ) -> Result<(), DriveError> {
     let window = *job.recorder.window();
-    let spin = SpinMargin::for_gap(job.source.gap_nanos());
+    let pace = Pace::for_gap(job.source.gap_nanos());
     let topic = job.route.topic.clone();
     while !job.stop.load(Ordering::Relaxed) {
         let now = Mono::now();
@@ -128,7 +128,7 @@ fn hand_off(
             Due::Never => break,
             Due::Now(intended) => intended,
             Due::Later(at) => {
-                let sleep = spin.sleep_nanos(at.since(now)).min(SLEEP_NANOS_MAX);
+                let sleep = pace.sleep_nanos(at.since(now)).min(SLEEP_NANOS_MAX);
                 sleep_until(now.plus(sleep));
                 continue;
             }

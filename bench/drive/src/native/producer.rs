@@ -14,7 +14,7 @@ use super::control::Control;
 use super::link::Link;
 use super::part::Batch;
 use super::produce_codec::{Envelope, PRODUCE_KEY, PRODUCE_VERSION, Verdict};
-use crate::clock::{Mono, SpinMargin, sharpen_timers, sleep_until, timespec, wall_ms};
+use crate::clock::{Mono, Pace, sharpen_timers, sleep_until, timespec, wall_ms};
 use crate::driver::{Due, Produced, ProducerJob};
 use crate::error::{DriveError, is_retriable};
 use crate::record::Mark;
@@ -59,8 +59,9 @@ pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
         buffered: 0,
         exhausted: false,
         wall_offset_ms: wall_ms() - ms(Mono::now()),
-        spin: SpinMargin::for_gap(job.source.gap_nanos()),
+        pace: Pace::for_gap(job.source.gap_nanos()),
         idempotent: identity.is_some(),
+        stirred: false,
         job,
     };
     producer.connect(Mono::now().after(RECOVER))?;
@@ -78,8 +79,10 @@ struct Producer {
     buffered: usize,
     exhausted: bool,
     wall_offset_ms: i64,
-    spin: SpinMargin,
+    pace: Pace,
     idempotent: bool,
+    /// The last poll found a socket with something to read or room to write.
+    stirred: bool,
 }
 
 impl Producer {
@@ -156,7 +159,7 @@ impl Producer {
             link.write()?;
             if acks == 0 {
                 settled.extend(link.take_written().map(|batch| (batch, None)));
-            } else if link.in_flight() > 0 && link.conn.receive()? {
+            } else if self.stirred && link.conn.receive()? {
                 while let Some(verdicts) = link.next_verdicts()? {
                     settled.extend(verdicts.into_iter().map(|(batch, v)| (batch, Some(v))));
                 }
@@ -300,7 +303,8 @@ impl Producer {
     }
 
     /// Sleeps until a socket is ready, a linger ends or `next_record` is due.
-    fn wait(&self, next_record: Option<Mono>) -> Result<(), DriveError> {
+    fn wait(&mut self, next_record: Option<Mono>) -> Result<(), DriveError> {
+        self.stirred = false;
         let now = Mono::now();
         let room = self
             .links
@@ -311,7 +315,7 @@ impl Producer {
         }
         let mut nanos = SLEEP_NANOS_MAX.min(self.job.recorder.window().give_up.since(now));
         if let Some(at) = next_record {
-            nanos = nanos.min(self.spin.sleep_nanos(at.since(now)));
+            nanos = nanos.min(self.pace.sleep_nanos(at.since(now)));
         }
         if let Some(deadline) = self.accumulator.next_deadline().filter(|_| room) {
             nanos = nanos.min(deadline.since(now));
@@ -326,7 +330,11 @@ impl Producer {
             fds.push(PollFd::new(&link.conn, PollFlags::IN | writing));
         }
         match poll(&mut fds, Some(&timespec(nanos))) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Ok(stirred) => {
+                self.stirred = stirred > 0;
+                Ok(())
+            }
+            Err(Errno::INTR) => Ok(()),
             Err(error) => Err(DriveError::Io {
                 broker: self.job.route.bootstrap.join(","),
                 action: "waiting",
