@@ -14,6 +14,7 @@ use crate::metadata::{Change, Metadata};
 use crate::producer_ids::{BLOCK, ProducerIdBlock};
 use crate::refusal::Refusal;
 use crate::timers::Timers;
+use crate::transactions::Transactions;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use plimsoll_cluster::{Image, MetadataRecord, ProducerIds};
@@ -39,6 +40,7 @@ pub struct Broker {
     pub(crate) sessions: FetchSessions,
     pub(crate) timers: Timers,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     /// This run's registration.
     pub(crate) epoch: BrokerEpoch,
     producer_ids: Mutex<ProducerIdBlock>,
@@ -64,6 +66,7 @@ impl Broker {
             sessions: FetchSessions::new(limits.fetch_sessions_max),
             timers: Timers::new(parts.now, &limits),
             groups: Groups::new(group_config(&parts.layers)),
+            transactions: Transactions::new(&parts.layers),
             catalog: ArcSwap::default(),
             layers: ArcSwap::from_pointee(parts.layers),
             limits: ArcSwap::from_pointee(limits),

@@ -26,4 +26,10 @@ pub(crate) const FEATURES: &[Feature] = &[
         max: 27,
         initial: 27,
     },
+    Feature {
+        name: "transaction.version",
+        min: 0,
+        max: 2,
+        initial: 2,
+    },
 ];

@@ -36,6 +36,7 @@ mod log_scan;
 mod metadata;
 mod operations;
 mod outcome;
+mod own_log;
 mod parked;
 mod partition;
 mod placement;
@@ -48,6 +49,7 @@ mod timers;
 mod topic_name;
 mod topic_settings;
 mod topics;
+mod transactions;
 mod upkeep;
 
 pub use broker::Broker;

@@ -57,6 +57,14 @@ pub(crate) const ROUTES: &[Route] = &[
         ApiKey::OffsetForLeaderEpoch,
         api::offset_for_leader_epoch::handle,
     ),
+    route(
+        ApiKey::AddPartitionsToTxn,
+        api::add_partitions_to_txn::handle,
+    ),
+    route(ApiKey::AddOffsetsToTxn, api::add_offsets_to_txn::handle),
+    route(ApiKey::EndTxn, api::end_txn::handle),
+    route(ApiKey::WriteTxnMarkers, api::write_txn_markers::handle),
+    route(ApiKey::TxnOffsetCommit, api::txn_offset_commit::handle),
     route(ApiKey::DescribeConfigs, api::describe_configs::handle),
     route(ApiKey::AlterConfigs, api::alter_configs::handle),
     route(ApiKey::DescribeLogDirs, api::describe_log_dirs::handle),
@@ -68,6 +76,12 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
     route(ApiKey::OffsetDelete, api::offset_delete::handle),
     route(ApiKey::DescribeCluster, api::describe_cluster::handle),
+    route(ApiKey::DescribeProducers, api::describe_producers::handle),
+    route(
+        ApiKey::DescribeTransactions,
+        api::describe_transactions::handle,
+    ),
+    route(ApiKey::ListTransactions, api::list_transactions::handle),
     route(
         ApiKey::ConsumerGroupHeartbeat,
         api::consumer_group_heartbeat::handle,

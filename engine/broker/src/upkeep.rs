@@ -35,7 +35,11 @@ impl Broker {
                 tracing::error!(%error, path = %path.display(), "cannot remove a deleted log");
             }
         }
-        let groups = self.tick_groups(now);
+        let groups = self
+            .tick_groups(now)
+            .into_iter()
+            .chain(self.tick_transactions(now))
+            .min();
         // A request may bring a nearer deadline after this look.
         let soon = groups.map(|at| at.min(now.mono.after(GROUP_CHECK)));
         soon.map_or(self.timers.next(), |at| at.min(self.timers.next()))

@@ -1,14 +1,20 @@
 //! InitProducerId 0–5: an id for an idempotent producer. With a transactional
 //! id the transaction coordinator answers instead.
 
+use super::add_partitions_to_txn::fenced_before;
 use crate::broker::Broker;
+use crate::groups::code_of;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use kafka_protocol::messages::ProducerId as WireProducerId;
 use kafka_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use kafka_protocol::messages::init_producer_id_response::InitProducerIdResponse;
+use plimsoll_coordinator::transaction::{InitProducer, TransactionCommand, TransactionReply};
+use plimsoll_coordinator::{Producer, TransactionalId};
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::types::ProducerId;
+use plimsoll_wire::time::Now;
+use plimsoll_wire::types::{ProducerEpoch, ProducerId};
+use std::time::Duration;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: InitProducerIdRequest| {
@@ -16,18 +22,47 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         let made = match &query.transactional_id {
             _ if half_known => Err(ErrorCode::InvalidRequest),
             Some(id) if id.0.is_empty() => Err(ErrorCode::InvalidRequest),
-            Some(_) => Err(ErrorCode::CoordinatorNotAvailable),
-            None => broker.next_producer_id(request.now),
+            Some(id) => {
+                let code = |code| fenced_before(4, request.version(), code);
+                init_transactional(broker, &id.0, &query, request.now).map_err(code)
+            }
+            None => broker.next_producer_id(request.now).map(|id| Producer {
+                id,
+                epoch: ProducerEpoch(0),
+            }),
         };
         let answer = InitProducerIdResponse::default();
         match made {
-            Ok(ProducerId(id)) => answer
-                .with_producer_id(WireProducerId(id))
-                .with_producer_epoch(0),
+            Ok(producer) => answer
+                .with_producer_id(WireProducerId(producer.id.get()))
+                .with_producer_epoch(producer.epoch.get()),
             Err(code) => answer
                 .with_error_code(code.code())
                 .with_producer_id(WireProducerId(-1))
                 .with_producer_epoch(-1),
         }
     })
+}
+
+/// A transactional producer begins, or begins anew: earlier ones are fenced.
+fn init_transactional(
+    broker: &Broker,
+    id: &str,
+    query: &InitProducerIdRequest,
+    now: Now,
+) -> Result<Producer, ErrorCode> {
+    let timeout_ms = u64::try_from(query.transaction_timeout_ms).unwrap_or(0);
+    let known = Producer {
+        id: ProducerId(query.producer_id.0),
+        epoch: ProducerEpoch(query.producer_epoch),
+    };
+    let command = TransactionCommand::Init(InitProducer {
+        id: TransactionalId::from(id),
+        timeout: Duration::from_millis(timeout_ms),
+        expected: known.id.is_some().then_some(known),
+    });
+    match broker.transact(id, command, now)? {
+        TransactionReply::Init(outcome) => outcome.map_err(code_of),
+        _ => Err(ErrorCode::UnknownServerError),
+    }
 }

@@ -5,16 +5,16 @@
 //! then it goes on. Its lock is held meanwhile, and taken before a partition's,
 //! never after.
 
-mod own_log;
 mod settings;
 mod wait;
 
 use crate::broker::Broker;
 use crate::outcome::Outcome;
+use crate::own_log::{OwnLog, OwnWriteError, Replayed, write_own};
 use crate::parked::Parked;
+use crate::partition::Partition;
 use crate::request::{Envelope, Request};
 use crate::topic_name::OFFSETS_TOPIC;
-use own_log::OwnLog;
 use parking_lot::Mutex;
 use plimsoll_cluster::Image;
 use plimsoll_coordinator::{
@@ -23,7 +23,7 @@ use plimsoll_coordinator::{
 };
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::{Instant, Now};
-use plimsoll_wire::types::PartitionIndex;
+use plimsoll_wire::types::{PartitionIndex, ProducerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -247,6 +247,24 @@ impl Broker {
         next
     }
 
+    /// Writes a transaction's marker to a partition of the offsets topic, and
+    /// tells its coordinator.
+    pub(crate) fn end_group_transaction(
+        &self,
+        partition: &Arc<Partition>,
+        marker: Vec<u8>,
+        (producer, committed): (ProducerId, bool),
+        now: Now,
+    ) -> Result<(), OwnWriteError> {
+        let shard = self
+            .shard(partition.index, now)
+            .map_err(|_| OwnWriteError::Gone)?;
+        let mut coordinator = shard.coordinator.lock();
+        write_own(partition, marker, now)?;
+        coordinator.replay_marker(producer, committed);
+        Ok(())
+    }
+
     fn topics_seen(&self) -> ImageTopics {
         ImageTopics {
             image: self.image(),
@@ -320,7 +338,21 @@ impl Broker {
         let seed = self.random_id().as_u64_pair().0;
         let mut coordinator = GroupShard::new(self.groups.config.clone(), seed);
         let log = OwnLog::new(partition);
-        let high_watermark = log.replay(&mut coordinator)?;
+        let high_watermark = log.replay(|replayed| match replayed {
+            Replayed::Record {
+                offset,
+                producer,
+                key,
+                value,
+            } => coordinator.replay(offset, producer, key, value),
+            Replayed::Marker {
+                producer,
+                committed,
+            } => {
+                coordinator.replay_marker(producer, committed);
+                Ok(())
+            }
+        })?;
         let shard = Shard {
             coordinator: Mutex::new(coordinator),
             log,

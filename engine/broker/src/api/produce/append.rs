@@ -1,27 +1,38 @@
 //! One partition's batch on its way into the log.
 
 use super::recompress::recompress;
+use crate::broker::Broker;
 use crate::partition::Partition;
 use crate::refusal::Refusal;
 use crate::topic_settings::TopicSettings;
+use crate::transactions::Transacting;
+use plimsoll_coordinator::Producer;
 use plimsoll_log::{AppendAs, AppendError, Appended, Origin, PartitionLog};
 use plimsoll_wire::batch::{BatchHeader, InvalidBatch, ProduceRules, validate_produce};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::frame::REQUEST_MAX_BYTES;
+use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{Offset, TimestampMs};
 
 /// The first version that may carry zstd.
 const ZSTD: i16 = 7;
 
+/// The first version in which the broker adds a partition to a transaction.
+const BROKER_ADDS: i16 = 12;
+
 /// What holds for all partitions of a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Producing {
+#[derive(Clone, Copy)]
+pub(crate) struct Producing<'a> {
+    /// The node.
+    pub(crate) broker: &'a Broker,
+    /// The producer's transactional id, if it has one.
+    pub(crate) transactional_id: Option<&'a str>,
     /// Who must have the records before the answer.
     pub(crate) acks: i16,
     /// The request's version.
     pub(crate) version: i16,
-    /// The wall clock.
-    pub(crate) now: TimestampMs,
+    /// The time.
+    pub(crate) now: Now,
     /// Whether the broker's own topics may be written.
     pub(crate) internal: bool,
 }
@@ -38,7 +49,7 @@ pub(crate) struct Placed {
 pub(crate) fn append(
     partition: &Partition,
     settings: &TopicSettings,
-    producing: &Producing,
+    producing: &Producing<'_>,
     batch: &mut [u8],
 ) -> Result<Placed, Refusal> {
     if producing.acks == -1 && partition.in_sync() < settings.in_sync_min {
@@ -49,7 +60,7 @@ pub(crate) fn append(
     let rules = ProduceRules {
         message_max_bytes: settings.batch_bytes_max,
         timestamp_type: settings.log.timestamp_type,
-        now: producing.now,
+        now: producing.now.wall,
         timestamp_before_max_ms: settings.timestamp_before_ms_max,
         timestamp_after_max_ms: settings.timestamp_after_ms_max,
         zstd_allowed: producing.version >= ZSTD,
@@ -58,8 +69,7 @@ pub(crate) fn append(
     };
     let header = validate_produce(batch, &rules).map_err(invalid)?;
     if header.is_transactional() {
-        let words = "the batch is part of a transaction that the coordinator does not know";
-        return Err(Refusal::new(ErrorCode::InvalidTxnState, words));
+        transact(partition, producing, &header)?;
     }
     match settings.compression {
         Some((codec, level)) if codec != header.compression() => {
@@ -77,15 +87,55 @@ pub(crate) fn append(
     }
 }
 
+/// Makes sure that the partition is in the producer's transaction. It is when
+/// the producer has written to it in this transaction before.
+fn transact(
+    partition: &Partition,
+    producing: &Producing<'_>,
+    header: &BatchHeader,
+) -> Result<(), Refusal> {
+    let Some(id) = producing.transactional_id else {
+        let code = ErrorCode::TransactionalIdAuthorizationFailed;
+        return Err(Refusal::new(
+            code,
+            "a transactional batch without a transactional id",
+        ));
+    };
+    let known = partition
+        .lock()
+        .log()
+        .ok()
+        .and_then(|log| log.producer(header.producer_id));
+    let goes_on =
+        known.is_some_and(|view| view.txn_start.is_some() && view.epoch == header.producer_epoch);
+    if goes_on {
+        return Ok(());
+    }
+    let transacting = Transacting {
+        id,
+        producer: Producer {
+            id: header.producer_id,
+            epoch: header.producer_epoch,
+        },
+        adds: producing.version >= BROKER_ADDS,
+    };
+    producing.broker.join_transaction(
+        &transacting,
+        &partition.topic,
+        partition.index,
+        producing.now,
+    )
+}
+
 fn place(
     partition: &Partition,
-    producing: &Producing,
+    producing: &Producing<'_>,
     batch: &mut [u8],
     header: &BatchHeader,
 ) -> Result<Placed, Refusal> {
     let how = AppendAs {
         leader_epoch: partition.leader_epoch(),
-        now: producing.now,
+        now: producing.now.wall,
         origin: Origin::Client,
     };
     let mut held = partition.lock();

@@ -34,9 +34,11 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Err(error) => return Outcome::Close(CloseReason(format!("produce: {error}"))),
     };
     let producing = Producing {
+        broker,
+        transactional_id: query.transactional_id,
         acks: query.acks,
         version,
-        now: request.now.wall,
+        now: request.now,
         internal: request.client_id == Some(ADMIN_CLIENT),
     };
     let results = append_all(&broker.catalog(), &producing, &mut query);
@@ -57,7 +59,7 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
 /// Appends every partition's records. Answers in the order of the request.
 fn append_all(
     catalog: &Catalog,
-    producing: &Producing,
+    producing: &Producing<'_>,
     query: &mut ProduceRequest<'_, &mut [u8]>,
 ) -> Vec<Result<Placed, Refusal>> {
     let partitions = query
@@ -81,7 +83,7 @@ fn append_all(
 
 fn find<'a>(
     catalog: &'a Catalog,
-    producing: &Producing,
+    producing: &Producing<'_>,
     topic: &TopicData<'_, &mut [u8]>,
 ) -> Result<&'a Arc<ServedTopic>, Refusal> {
     if !matches!(producing.acks, -1..=1) {
@@ -109,7 +111,7 @@ fn find<'a>(
 
 fn append_one(
     topic: &ServedTopic,
-    producing: &Producing,
+    producing: &Producing<'_>,
     index: PartitionIndex,
     records: &mut [u8],
 ) -> Result<Placed, Refusal> {

@@ -1,0 +1,180 @@
+//! A coordinator's partition: written by the broker itself, and replayed.
+
+use crate::error::BrokerError;
+use crate::log_scan::{OWN_BATCH_BYTES_MAX, for_each_batch};
+use crate::partition::Partition;
+use plimsoll_coordinator::schema::SchemaError;
+use plimsoll_coordinator::{Append, AppendRefused, Appended};
+use plimsoll_log::{AppendAs, AppendError, Origin};
+use plimsoll_wire::batch::{
+    self, BatchBuilder, BatchError, BatchHeader, BatchSettings, Record, records,
+};
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::time::Now;
+use plimsoll_wire::types::{Offset, ProducerId, Sequence};
+use std::sync::Arc;
+
+/// The log of one coordinator.
+pub(crate) struct OwnLog {
+    partition: Arc<Partition>,
+}
+
+impl OwnLog {
+    pub(crate) const fn new(partition: Arc<Partition>) -> Self {
+        Self { partition }
+    }
+
+    /// Appends a coordinator's records as one batch.
+    pub(crate) fn append(&self, append: &Append, now: Now) -> Result<Appended, AppendRefused> {
+        let producer = append
+            .producer
+            .map_or(batch::Producer::NONE, |producer| batch::Producer {
+                id: producer.id,
+                epoch: producer.epoch,
+                base_sequence: Sequence::NONE,
+            });
+        let transactional = append.producer.is_some();
+        let settings = BatchSettings {
+            producer,
+            transactional,
+            ..BatchSettings::default()
+        };
+        let mut builder = BatchBuilder::new(settings);
+        for (key, value) in &append.records {
+            builder.push(now.wall, Some(key), value.as_deref());
+        }
+        let batch = builder.build().map_err(|_| AppendRefused::TooLarge)?;
+        write_own(&self.partition, batch, now).map_err(|error| match error {
+            OwnWriteError::Gone => AppendRefused::NotLeader,
+            OwnWriteError::Append(AppendError::LargerThanSegment { .. }) => AppendRefused::TooLarge,
+            OwnWriteError::Append(_) => AppendRefused::Unavailable,
+        })
+    }
+
+    /// Hands all that the log holds to a new coordinator. Answers with the high
+    /// watermark.
+    pub(crate) fn replay(
+        &self,
+        mut visit: impl FnMut(Replayed<'_>) -> Result<(), SchemaError>,
+    ) -> Result<Offset, ErrorCode> {
+        let held = self.partition.lock();
+        let log = held.log()?;
+        let mut scratch = Vec::new();
+        for_each_batch(log, |header, batch| {
+            let broken = |source| BrokerError::Batch {
+                log: self.partition.topic.to_string(),
+                offset: header.base_offset,
+                source,
+            };
+            for record in records(batch, &mut scratch, OWN_BATCH_BYTES_MAX).map_err(broken)? {
+                let record = record.map_err(broken)?;
+                let Some(replayed) = Replayed::of(header, &record) else {
+                    continue;
+                };
+                if let Err(error) = visit(replayed) {
+                    let (topic, offset) = (&self.partition.topic, record.offset.get());
+                    tracing::warn!(%error, %topic, offset, "skipping a damaged record");
+                }
+            }
+            Ok(())
+        })
+        .map_err(|error| {
+            tracing::error!(%error, "cannot load a coordinator");
+            ErrorCode::CoordinatorNotAvailable
+        })?;
+        Ok(log.high_watermark())
+    }
+}
+
+/// Why the broker's own batch was not written.
+pub(crate) enum OwnWriteError {
+    /// The partition is not here or offline.
+    Gone,
+    /// The log did not take it.
+    Append(AppendError),
+}
+
+/// Appends a batch that the broker built itself.
+pub(crate) fn write_own(
+    partition: &Partition,
+    mut batch: Vec<u8>,
+    now: Now,
+) -> Result<Appended, OwnWriteError> {
+    let malformed = |error: BatchError| AppendError::Malformed(error.to_string());
+    let header = BatchHeader::parse(&batch)
+        .map_err(malformed)
+        .map_err(OwnWriteError::Append)?;
+    let how = AppendAs {
+        leader_epoch: partition.leader_epoch(),
+        now: now.wall,
+        origin: Origin::Coordinator,
+    };
+    let mut held = partition.lock();
+    let log = held.log_mut().map_err(|_| OwnWriteError::Gone)?;
+    let appended = log.append(&mut batch, &header, how).map_err(|error| {
+        let (topic, index) = (&partition.topic, partition.index.get());
+        tracing::error!(%error, %topic, partition = index, "a coordinator cannot write");
+        OwnWriteError::Append(error)
+    })?;
+    held.grew(batch.len());
+    if header.is_control() {
+        // A marker lets readers of committed records go on, whatever they lack.
+        held.wake_all();
+    }
+    let high_watermark = held
+        .log()
+        .map_err(|_| OwnWriteError::Gone)?
+        .high_watermark();
+    Ok(Appended {
+        base: appended.base_offset,
+        high_watermark,
+    })
+}
+
+/// What a coordinator's log holds.
+pub(crate) enum Replayed<'a> {
+    /// A record of the coordinator's.
+    Record {
+        /// Where it lies.
+        offset: Offset,
+        /// In whose transaction it was written.
+        producer: Option<ProducerId>,
+        key: &'a [u8],
+        value: Option<&'a [u8]>,
+    },
+    /// The end of a transaction.
+    Marker {
+        producer: ProducerId,
+        committed: bool,
+    },
+}
+
+impl<'a> Replayed<'a> {
+    fn of(header: &BatchHeader, record: &Record<'a>) -> Option<Self> {
+        let key = record.key.unwrap_or_default();
+        if header.is_control() {
+            let producer = header.producer_id;
+            return marker_commits(key).map(|committed| Self::Marker {
+                producer,
+                committed,
+            });
+        }
+        let producer = header.is_transactional().then_some(header.producer_id);
+        Some(Self::Record {
+            offset: record.offset,
+            producer,
+            key,
+            value: record.value,
+        })
+    }
+}
+
+/// Whether a transaction marker's key says commit; none when it is no such key.
+/// The key is a version and a type, both 16 bits: 0 aborts, 1 commits.
+fn marker_commits(key: &[u8]) -> Option<bool> {
+    match key {
+        [_, _, 0, 0] => Some(false),
+        [_, _, 0, 1] => Some(true),
+        _ => None,
+    }
+}
