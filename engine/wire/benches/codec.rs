@@ -8,7 +8,7 @@ use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::batch::{
     self, BatchBuilder, BatchSettings, ProduceRules, TimestampType, crc32c, validate_produce,
 };
-use plimsoll_wire::compression::{Compression, compress, decompress};
+use plimsoll_wire::compression::{Compression, Workspace};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{FetchResponse, FetchedPartition, FetchedTopic, RecordsLen};
 use plimsoll_wire::guard;
@@ -83,21 +83,24 @@ fn codecs(c: &mut Criterion) {
     let plain = value().repeat(64);
     let mut group = c.benchmark_group("codec 64 KiB");
     group.throughput(Throughput::Bytes(plain.len() as u64));
+    let mut workspace = Workspace::default();
     for codec in Compression::ALL {
         let mut packed = Vec::new();
-        compress(codec, None, &plain, &mut packed).expect("the default level is valid");
+        workspace
+            .compress(codec, None, &plain, &mut packed)
+            .expect("the default level is valid");
         group.bench_function(BenchmarkId::new("compress", codec), |b| {
             let mut out = Vec::new();
             b.iter(|| {
                 out.clear();
-                compress(codec, None, black_box(&plain), &mut out)
+                workspace.compress(codec, None, black_box(&plain), &mut out)
             });
         });
         group.bench_function(BenchmarkId::new("decompress", codec), |b| {
             let mut out = Vec::new();
             b.iter(|| {
                 out.clear();
-                decompress(codec, black_box(&packed), &mut out, plain.len())
+                workspace.decompress(codec, black_box(&packed), &mut out, plain.len())
             });
         });
     }

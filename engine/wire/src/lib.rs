@@ -1,6 +1,15 @@
-//! Kafka's wire protocol, as far as it is bytes: frames, the guard that walks
-//! a request before anything is allocated for it, the table of APIs, error
-//! codes and record batches.
+//! Kafka's wire protocol, as far as it is bytes.
+//!
+//! - [`frame`] splits a stream into requests, [`header`] reads what precedes
+//!   each body, [`api`] is the table of APIs, versions and shapes, and [`guard`]
+//!   walks a body along its shape before anything is allocated for it.
+//! - [`produce`] and [`fetch`] are coded by hand, both sides, so that records are
+//!   never copied; control messages are left to `kafka-protocol`, behind the
+//!   guard.
+//! - [`mod@batch`] reads, checks, patches and builds record batches;
+//!   [`compression`] is what they are packed with.
+//! - [`types`], [`time`], [`topic`], [`leader`] and [`error_code`] are the words
+//!   that the other crates share.
 //!
 //! This crate does no I/O and keeps no state between calls. Bytes that come
 //! from outside never panic here: every length is checked against the bytes

@@ -6,7 +6,7 @@
 
 use super::patch::seal;
 use super::{Attributes, HEADER_LEN, Headers, LENGTH_OVERHEAD, MAGIC, Record, write};
-use crate::compression::{Compression, CompressionError, compress};
+use crate::compression::{Compression, CompressionError, Workspace};
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 
 /// An idempotent producer's mark on a batch.
@@ -39,7 +39,8 @@ pub struct BatchSettings {
     pub leader_epoch: LeaderEpoch,
     /// How the records are compressed.
     pub compression: Compression,
-    /// The codec's level; see [`compress`] for ranges and defaults.
+    /// The codec's level; see [`compress`](crate::compression::compress()) for
+    /// ranges and defaults.
     pub level: Option<i32>,
     /// The idempotent producer, or [`Producer::NONE`].
     pub producer: Producer,
@@ -94,6 +95,7 @@ pub struct BatchBuilder {
     covered_delta: i32,
     base_timestamp: Option<TimestampMs>,
     max_timestamp: TimestampMs,
+    workspace: Workspace,
 }
 
 impl BatchBuilder {
@@ -107,6 +109,7 @@ impl BatchBuilder {
             covered_delta: 0,
             base_timestamp: settings.delete_horizon,
             max_timestamp: TimestampMs::NONE,
+            workspace: Workspace::default(),
         }
     }
 
@@ -224,29 +227,45 @@ impl BatchBuilder {
     /// starts another with the same settings.
     ///
     /// # Errors
-    /// When the codec refuses its level.
+    /// When the codec refuses its level; the records are gone.
     ///
     /// # Panics
     /// When the records outgrow 2 GiB.
     pub fn build(&mut self) -> Result<Vec<u8>, CompressionError> {
-        let fresh = Self::new(self.settings);
-        let mut done = std::mem::replace(self, fresh);
-        let mut batch = std::mem::take(&mut done.buffer);
-        if done.settings.compression != Compression::None && done.count > 0 {
-            let plain = batch;
-            batch = Vec::with_capacity(HEADER_LEN + plain.len() / 2);
-            batch.resize(HEADER_LEN, 0);
-            let records = plain.get(HEADER_LEN..).unwrap_or_default();
-            compress(
-                done.settings.compression,
-                done.settings.level,
-                records,
-                &mut batch,
-            )?;
+        let packed = self.pack();
+        let sealed = packed.map(|mut batch| {
+            self.write_header(&mut batch);
+            seal(&mut batch);
+            batch
+        });
+        self.start_afresh();
+        sealed
+    }
+
+    /// Room for a header, then the records as the batch will have them.
+    fn pack(&mut self) -> Result<Vec<u8>, CompressionError> {
+        let settings = &self.settings;
+        if settings.compression == Compression::None || self.count == 0 {
+            // The next batch is likely to be as long.
+            let next = Vec::with_capacity(self.buffer.len());
+            return Ok(std::mem::replace(&mut self.buffer, next));
         }
-        done.write_header(&mut batch);
-        seal(&mut batch);
+        let mut batch = Vec::with_capacity(HEADER_LEN + self.buffer.len() / 2);
+        batch.resize(HEADER_LEN, 0);
+        let records = self.buffer.get(HEADER_LEN..).unwrap_or_default();
+        let (codec, level) = (settings.compression, settings.level);
+        self.workspace.compress(codec, level, records, &mut batch)?;
         Ok(batch)
+    }
+
+    fn start_afresh(&mut self) {
+        self.buffer.clear();
+        self.buffer.resize(HEADER_LEN, 0);
+        self.count = 0;
+        self.next_delta = 0;
+        self.covered_delta = 0;
+        self.base_timestamp = self.settings.delete_horizon;
+        self.max_timestamp = TimestampMs::NONE;
     }
 
     fn write_header(&self, batch: &mut [u8]) {

@@ -11,7 +11,8 @@
 //!   a client's batch may be appended.
 //! - [`patch_base_offset`], [`patch_leader_epoch`] and [`patch_log_append_time`]
 //!   rewrite a batch in place.
-//! - [`records`] reads the records, [`BatchBuilder`] writes them.
+//! - [`records`], or an [`Inflater`] for many batches, reads the records;
+//!   [`BatchBuilder`] writes them.
 //!
 //! Format: <https://kafka.apache.org/documentation/#recordbatch>.
 
@@ -27,7 +28,7 @@ pub use builder::{BatchBuilder, BatchSettings, Producer};
 pub use crc::{crc32c, verify_crc};
 pub use header::{Attributes, BatchHeader, TimestampType};
 pub use patch::{patch_base_offset, patch_leader_epoch, patch_log_append_time};
-pub use record::{Header, Headers, HeadersIter, Record, RecordIter, records};
+pub use record::{Header, Headers, HeadersIter, Inflater, Record, RecordIter, records};
 pub use validate::{InvalidBatch, ProduceRules, validate_produce};
 
 use crate::compression::CompressionError;

@@ -5,7 +5,7 @@
 //! not fill it exactly is an error too.
 
 use super::{BatchError, BatchHeader, HEADER_LEN, TimestampType};
-use crate::compression::{self, Compression};
+use crate::compression::{Compression, Workspace};
 use crate::read::{ReadError, Reader};
 use crate::types::{Offset, TimestampMs};
 
@@ -149,12 +149,43 @@ fn read_header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, ReadError> {
 /// The records of the batch at the start of `batch`.
 ///
 /// Compressed records are inflated into `scratch`, never past `cap` bytes; an
-/// uncompressed batch leaves `scratch` alone. The checksum is not checked.
+/// uncompressed batch leaves `scratch` alone. The checksum is not checked. Who
+/// reads many batches keeps an [`Inflater`].
 ///
 /// # Errors
 /// When the header is bad, the batch is not all there, or it does not inflate
 /// within `cap`. What is wrong with a record shows while iterating.
 pub fn records<'a>(
+    batch: &'a [u8],
+    scratch: &'a mut Vec<u8>,
+    cap: usize,
+) -> Result<RecordIter<'a>, BatchError> {
+    records_in(&mut Workspace::default(), batch, scratch, cap)
+}
+
+/// Reads the records of many batches, keeping the memory that it takes.
+#[derive(Debug, Default)]
+pub struct Inflater {
+    scratch: Vec<u8>,
+    workspace: Workspace,
+}
+
+impl Inflater {
+    /// As [`records`].
+    ///
+    /// # Errors
+    /// As [`records`].
+    pub fn records<'a>(
+        &'a mut self,
+        batch: &'a [u8],
+        cap: usize,
+    ) -> Result<RecordIter<'a>, BatchError> {
+        records_in(&mut self.workspace, batch, &mut self.scratch, cap)
+    }
+}
+
+fn records_in<'a>(
+    workspace: &mut Workspace,
     batch: &'a [u8],
     scratch: &'a mut Vec<u8>,
     cap: usize,
@@ -173,7 +204,7 @@ pub fn records<'a>(
     scratch.clear();
     // Empty batches, kept for a producer's last sequence, have no block at all.
     if !(header.record_count == 0 && body.is_empty()) {
-        compression::decompress(codec, body, scratch, cap)?;
+        workspace.decompress(codec, body, scratch, cap)?;
     }
     Ok(RecordIter::new(&header, scratch))
 }

@@ -221,6 +221,37 @@ fn the_builder_starts_afresh_after_each_batch() {
 }
 
 #[test]
+fn a_level_that_is_refused_leaves_the_builder_empty() {
+    let mut builder = BatchBuilder::new(BatchSettings {
+        level: Some(99),
+        ..settings_of(Compression::Zstd)
+    });
+    for _ in 0..2 {
+        builder.push(TimestampMs(1), None, Some(b"value"));
+        assert!(builder.build().is_err());
+        assert!(builder.is_empty());
+        assert_eq!(builder.uncompressed_len(), HEADER_LEN);
+    }
+}
+
+#[test]
+fn an_inflater_reads_batches_of_any_codec_one_after_another() {
+    let mut inflater = Inflater::default();
+    for (number, codec) in (1..).zip(Compression::ALL.into_iter().chain(Compression::ALL)) {
+        let mut builder = BatchBuilder::new(settings_of(codec));
+        for _ in 0..number {
+            builder.push(TimestampMs(1), None, Some(&[number; 100]));
+        }
+        let batch = builder.build().unwrap();
+        let records = inflater.records(&batch, CAP).unwrap();
+        let values: Vec<_> = records
+            .map(|record| record.unwrap().value.unwrap().to_vec())
+            .collect();
+        assert_eq!(values, vec![vec![number; 100]; usize::from(number)]);
+    }
+}
+
+#[test]
 #[should_panic(expected = "next offset delta is 2")]
 fn an_offset_twice_is_a_programmers_error() {
     let mut builder = BatchBuilder::new(BatchSettings::default());

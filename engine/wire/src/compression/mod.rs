@@ -126,45 +126,98 @@ pub enum CompressionError {
     },
 }
 
+/// What codecs keep from one batch to the next: whoever compresses or
+/// decompresses many of them keeps one. It does not tell in the output. It holds
+/// what zstd works in: about a megabyte to compress, and to decompress a window
+/// of the largest stream so far.
+#[derive(Default)]
+pub struct Workspace {
+    zstd: zstd::Contexts,
+}
+
+impl fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workspace").finish_non_exhaustive()
+    }
+}
+
+impl Workspace {
+    /// As [`compress()`].
+    ///
+    /// # Errors
+    /// When the codec has no such level.
+    pub fn compress(
+        &mut self,
+        codec: Compression,
+        level: Option<i32>,
+        input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CompressionError> {
+        match codec {
+            Compression::None => out.extend_from_slice(input),
+            Compression::Gzip => gzip::compress(level, input, out)?,
+            Compression::Snappy => snappy::compress(input, out),
+            Compression::Lz4 => lz4::compress(input, out),
+            Compression::Zstd => self.zstd.compress(level, input, out)?,
+        }
+        Ok(())
+    }
+
+    /// As [`decompress()`].
+    ///
+    /// # Errors
+    /// When the input is not the codec's, or inflates past `cap`.
+    pub fn decompress(
+        &mut self,
+        codec: Compression,
+        input: &[u8],
+        out: &mut Vec<u8>,
+        cap: usize,
+    ) -> Result<(), CompressionError> {
+        match codec {
+            Compression::None if input.len() > cap => {
+                Err(CompressionError::TooLarge { codec, cap })
+            }
+            Compression::None => {
+                out.extend_from_slice(input);
+                Ok(())
+            }
+            Compression::Gzip => gzip::decompress(input, out, cap),
+            Compression::Snappy => snappy::decompress(input, out, cap),
+            Compression::Lz4 => lz4::decompress(input, out, cap),
+            Compression::Zstd => self.zstd.decompress(input, out, cap),
+        }
+    }
+}
+
 /// Appends `input`, compressed, to `out`.
 ///
 /// `level` is gzip's 1 to 9 (6 when none is given) or zstd's −131072 to 22 (3);
 /// the other codecs have none and ignore it.
+///
+/// # Errors
+/// When the codec has no such level.
 pub fn compress(
     codec: Compression,
     level: Option<i32>,
     input: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), CompressionError> {
-    match codec {
-        Compression::None => out.extend_from_slice(input),
-        Compression::Gzip => gzip::compress(level, input, out)?,
-        Compression::Snappy => snappy::compress(input, out),
-        Compression::Lz4 => lz4::compress(input, out),
-        Compression::Zstd => zstd::compress(level, input, out)?,
-    }
-    Ok(())
+    Workspace::default().compress(codec, level, input, out)
 }
 
 /// Appends `input`, decompressed, to `out`, adding at most `cap` bytes. On an
 /// error `out` may hold part of the output.
+///
+/// # Errors
+/// When the input is not the codec's, or inflates past `cap`.
 pub fn decompress(
     codec: Compression,
     input: &[u8],
     out: &mut Vec<u8>,
     cap: usize,
 ) -> Result<(), CompressionError> {
-    match codec {
-        Compression::None if input.len() > cap => Err(CompressionError::TooLarge { codec, cap }),
-        Compression::None => {
-            out.extend_from_slice(input);
-            Ok(())
-        }
-        Compression::Gzip => gzip::decompress(input, out, cap),
-        Compression::Snappy => snappy::decompress(input, out, cap),
-        Compression::Lz4 => lz4::decompress(input, out, cap),
-        Compression::Zstd => zstd::decompress(input, out, cap),
-    }
+    Workspace::default().decompress(codec, input, out, cap)
 }
 
 /// Checks a level against a codec's range.
@@ -238,6 +291,7 @@ fn read_capped(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::zstd as zstd_library;
     use proptest::prelude::*;
 
     const CAP: usize = 1 << 20;
@@ -327,6 +381,54 @@ mod tests {
         rand_chacha::ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut input);
         let packed = roundtrip(Compression::Lz4, None, &input);
         assert_eq!(packed.len(), input.len() + 7 + 4 * 4 + 4);
+    }
+
+    #[test]
+    fn a_workspace_serves_again_after_an_error_and_another_codec() {
+        let mut workspace = Workspace::default();
+        let input = b"order ".repeat(1000);
+        let mut garbage = Vec::new();
+        compress(Compression::Zstd, None, &input, &mut garbage).unwrap();
+        garbage.truncate(20);
+        for codec in Compression::ALL.into_iter().chain(Compression::ALL) {
+            let (mut packed, mut out) = (Vec::new(), Vec::new());
+            let refused = workspace.decompress(Compression::Zstd, &garbage, &mut out, CAP);
+            assert!(refused.is_err());
+            out.clear();
+            workspace
+                .compress(codec, None, &input, &mut packed)
+                .unwrap();
+            workspace.decompress(codec, &packed, &mut out, CAP).unwrap();
+            assert_eq!(out, input, "{codec}");
+        }
+    }
+
+    #[test]
+    fn zstd_is_read_without_a_stated_length_and_in_several_frames() {
+        use std::io::Write;
+        let input = b"order ".repeat(1000);
+        let stream = || {
+            let mut encoder = zstd_library::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+            encoder.write_all(&input).unwrap();
+            encoder.finish().unwrap()
+        };
+        let mut stated = Vec::new();
+        compress(Compression::Zstd, None, &input, &mut stated).unwrap();
+        for frames in [
+            [stream(), stream()],
+            [stated.clone(), stream()],
+            [stream(), stated],
+        ] {
+            let mut out = Vec::new();
+            decompress(
+                Compression::Zstd,
+                &frames.concat(),
+                &mut out,
+                2 * input.len(),
+            )
+            .unwrap();
+            assert_eq!(out, input.repeat(2));
+        }
     }
 
     #[test]
