@@ -4,13 +4,10 @@
 //! which setting won. The others say what each swept parameter cost or
 //! brought, with an interval wherever repeats allow one.
 
-use crate::effects::{
-    Change, difference, factor_text, latency_text, micros_text, ratio, ratio_of, ratio_text,
-    spread_text, support,
-};
+use crate::effects::{Change, difference, latency_text, range_text, ratio, ratio_of, spread_text};
 use crate::sweep::{Axis, Sweep, named_value};
 use crate::units::{bytes_rate, count, digits, micros, percent, si, signed_micros, signed_percent};
-use plimsoll_results::stats::Shift;
+use plimsoll_results::stats::{CONFIDENCE, Shift, paired_shift};
 use plimsoll_results::{LatencyKind, Metric, RunResult, value_label};
 use serde_json::Value;
 
@@ -28,6 +25,7 @@ pub(crate) fn sentences(sweep: &Sweep<'_>) -> Vec<String> {
     sentences.extend(faults(sweep));
     if sweep.groups.iter().any(|g| g.valid().next().is_some()) {
         sentences.extend(sweep.axes.iter().filter_map(|axis| effect(sweep, axis)));
+        sentences.extend(confidence(sweep));
     }
     sentences
 }
@@ -79,10 +77,12 @@ fn fastest(sweep: &Sweep<'_>) -> Option<String> {
         let label = sweep.label(next);
         Some(if ratio.excludes(1.0) {
             let by = percent((ratio.estimate - 1.0).abs());
-            let support = support(&ratio, |r| signed_percent(r - 1.0));
-            format!(", ahead of {label} by {by} {support}")
+            let range = range_text(&ratio, |r| signed_percent(r - 1.0));
+            format!(", ahead of {label} by {by} {range}")
         } else {
-            format!(", not told apart from {label}: {}", ratio_text(&ratio))
+            let change = |r: f64| signed_percent(r - 1.0);
+            let (by, range) = (change(ratio.estimate), range_text(&ratio, change));
+            format!(", not told apart from {label}: {by} {range}")
         })
     });
     Some(format!(
@@ -135,6 +135,32 @@ fn faults(sweep: &Sweep<'_>) -> Option<String> {
     ))
 }
 
+/// How far the ranges after differences may be trusted.
+fn confidence(sweep: &Sweep<'_>) -> Option<String> {
+    if sweep.axes.is_empty() {
+        return None;
+    }
+    let (fewest, _) = sweep.repeats();
+    if fewest < 2 {
+        return Some(
+            "Every setting ran once, so nothing here can be told from chance; repeats = 6 gives \
+             differences with 97 % confidence."
+                .to_string(),
+        );
+    }
+    let interval = paired_shift(&vec![0.0; fewest])?.interval?;
+    let enough = if interval.confidence < CONFIDENCE {
+        "; repeats = 6 gives 97 %"
+    } else {
+        ""
+    };
+    Some(format!(
+        "The ranges after differences carry {} confidence, which is what {fewest} repeats \
+         allow{enough}.",
+        percent(interval.confidence)
+    ))
+}
+
 /// One sentence on a parameter, from its natural baseline to its telling value.
 fn effect(sweep: &Sweep<'_>, axis: &Axis) -> Option<String> {
     let (from, to) = span(sweep, axis)?;
@@ -162,34 +188,33 @@ fn effect(sweep: &Sweep<'_>, axis: &Axis) -> Option<String> {
 
 fn rate_part(rate: &Shift, scaling: bool) -> String {
     if scaling {
-        return format!("carried {} the throughput", factor_text(rate));
+        let range = range_text(rate, digits);
+        return format!("carried {} × the throughput {range}", digits(rate.estimate));
     }
     let change = |r: f64| signed_percent(r - 1.0);
-    let support = support(rate, change);
+    let range = range_text(rate, change);
     match direction(rate, 1.0) {
         Some(verb) => {
             let by = percent((rate.estimate - 1.0).abs());
-            format!("{verb} throughput by {by} {support}")
+            format!("{verb} throughput by {by} {range}")
         }
         None => format!(
-            "made no difference to throughput that can be told: {} {support}",
+            "made no difference to throughput that can be told: {} {range}",
             change(rate.estimate)
         ),
     }
 }
 
 fn latency_part(shift: &Shift) -> String {
+    let range = range_text(shift, signed_micros);
     match direction(shift, 0.0) {
         Some(verb) => {
             let by = micros(shift.estimate.abs());
-            format!(
-                "{verb} p99 response time by {by} {}",
-                support(shift, signed_micros)
-            )
+            format!("{verb} p99 response time by {by} {range}")
         }
         None => format!(
-            "left p99 response time as it was as far as can be told: {}",
-            micros_text(shift)
+            "left p99 response time as it was as far as can be told: {} {range}",
+            signed_micros(shift.estimate)
         ),
     }
 }

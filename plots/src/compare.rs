@@ -13,6 +13,7 @@ use crate::sweep::Sweep;
 use crate::{PlotError, units};
 use plimsoll_results::stats::{Shift, Spread, unpaired_ratio};
 use plimsoll_results::{Group, LatencyKind, Metric, RunResult};
+use std::collections::BTreeSet;
 
 /// A metric that runs are compared by.
 struct Compared {
@@ -140,13 +141,19 @@ fn in_a_sentence(compared: &Compared, letter: char, rows: &[Row]) -> Option<Stri
     ))
 }
 
+/// A setting's name and its groups in the baseline and the candidate.
+type Matched<'a> = (String, &'a Group<'a>, &'a Group<'a>);
+
 fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, PlotError> {
     let (left, right) = (Sweep::of(a), Sweep::of(b));
-    let matched: Vec<(String, &Group<'_>, &Group<'_>)> = left
+    let axes = left.axes.iter().chain(&right.axes);
+    let varied: BTreeSet<&str> = axes.map(|axis| axis.path.as_str()).collect();
+    let matched: Vec<Matched<'_>> = left
         .groups
         .iter()
         .filter_map(|group| {
-            let other = right.groups.iter().find(|g| g.params == group.params)?;
+            let same = |g: &&Group<'_>| varied.iter().all(|p| g.param(p) == group.param(p));
+            let other = right.groups.iter().find(same)?;
             Some((left.label(group), group, other))
         })
         .collect();
@@ -182,7 +189,7 @@ fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, Plo
     Ok(Comparison {
         baseline: run_label(a, 0),
         candidate: run_label(b, position + 1),
-        cautions: cautions(a, b, matched.len(), left.groups.len()),
+        cautions: cautions(a, b, &matched, left.groups.len()),
         summary,
         letter,
         lines,
@@ -230,19 +237,25 @@ fn words(compared: &Compared, a: &RunResult, b: &RunResult, position: usize, n: 
     }
 }
 
-fn cautions(a: &RunResult, b: &RunResult, matched: usize, all: usize) -> Vec<String> {
+fn cautions(a: &RunResult, b: &RunResult, matched: &[Matched<'_>], all: usize) -> Vec<String> {
     let mut cautions = Vec::new();
     let known = !a.fingerprint.hash.is_empty() && !b.fingerprint.hash.is_empty();
     if known && a.fingerprint.hash != b.fingerprint.hash {
         cautions.push("The runs come from different machines.".to_string());
     }
-    if a.plan_hash != b.plan_hash {
+    let settings = different_settings(matched);
+    if !settings.is_empty() {
+        let names: Vec<&str> = settings.into_iter().collect();
         cautions.push(format!(
-            "The runs followed different plans; {matched} of {all} settings are in both."
+            "Besides what is compared, the runs differ in {}.",
+            names.join(", ")
         ));
     }
-    if matched == 0 {
+    if matched.is_empty() {
         cautions.push("No setting is in both runs, so nothing can be compared.".to_string());
+    } else if matched.len() < all {
+        let n = matched.len();
+        cautions.push(format!("Only {n} of {all} settings are in both runs."));
     }
     cautions.push(
         "The runs were not interleaved: a machine that drifted between them shows as a \
@@ -250,4 +263,18 @@ fn cautions(a: &RunResult, b: &RunResult, matched: usize, all: usize) -> Vec<Str
             .to_string(),
     );
     cautions
+}
+
+/// Parameters that neither run varies and that have other values in the two.
+fn different_settings<'a>(matched: &[Matched<'a>]) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    for (_, one, other) in matched {
+        let names = one.params.keys().chain(other.params.keys());
+        found.extend(
+            names
+                .filter(|name| one.param(name) != other.param(name))
+                .map(String::as_str),
+        );
+    }
+    found
 }

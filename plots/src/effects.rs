@@ -37,19 +37,21 @@ pub(crate) fn ratio_of(a: &Group<'_>, b: &Group<'_>, metric: Metric) -> Option<S
     Some(over_blocks(&[(a, b)], metric, log_ratio)?.map(f64::exp))
 }
 
+/// Settings equal in every other varied parameter. Parameters that merely
+/// follow another, as idempotence follows acks, are not varied.
 fn matches<'s, 'a>(
     sweep: &'s Sweep<'a>,
     change: Change<'_>,
 ) -> Vec<(&'s Group<'a>, &'s Group<'a>)> {
     let path = &change.axis.path;
+    let others: Vec<&Axis> = sweep.axes.iter().filter(|a| a.path != *path).collect();
     let with = |value: &Value| -> BTreeMap<String, &'s Group<'a>> {
         sweep
             .groups
             .iter()
             .filter(|group| group.param(path) == Some(value))
             .map(|group| {
-                let mut rest = group.params.clone();
-                rest.remove(path);
+                let rest: Vec<_> = others.iter().map(|axis| group.param(&axis.path)).collect();
                 (serde_json::to_string(&rest).unwrap_or_default(), group)
             })
             .collect()
@@ -113,6 +115,14 @@ pub(crate) fn support(shift: &Shift, text: impl Fn(f64) -> String) -> String {
                 shift.n
             )
         }
+    }
+}
+
+/// The interval alone, for texts that state its confidence once.
+pub(crate) fn range_text(shift: &Shift, text: impl Fn(f64) -> String) -> String {
+    match shift.interval {
+        None => "(a single run)".to_string(),
+        Some(interval) => format!("({} to {})", text(interval.low), text(interval.high)),
     }
 }
 

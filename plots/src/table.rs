@@ -144,7 +144,7 @@ fn row(sweep: &Sweep<'_>, group: &Group<'_>, columns: &[&Column]) -> Row {
             .iter()
             .map(|column| {
                 let spread = group.spread(column.metric);
-                spread.map_or_else(Number::default, |s| number(&s, column.text))
+                spread.map_or_else(Number::default, |s| number(&s, column))
             })
             .collect(),
         repeats: if valid == all {
@@ -156,11 +156,14 @@ fn row(sweep: &Sweep<'_>, group: &Group<'_>, columns: &[&Column]) -> Row {
     }
 }
 
-fn number(spread: &Spread, text: fn(f64) -> String) -> Number {
+/// Bytes follow records, and memory hardly moves: their ranges say nothing.
+fn number(spread: &Spread, column: &Column) -> Number {
+    let text = column.text;
+    let bare = matches!(column.metric, Metric::BytesPerSecond | Metric::BrokerMemory);
     let (low, high) = (text(spread.min), text(spread.max));
     Number {
         median: text(spread.median),
-        range: if low == high {
+        range: if bare || low == high {
             String::new()
         } else {
             range(&low, &high)
