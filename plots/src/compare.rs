@@ -57,8 +57,9 @@ pub struct ComparisonLine {
     pub candidate: String,
     /// The change with its interval, or why there is none.
     pub change: String,
-    /// The candidate's values over the baseline's.
-    pub ratio: Shift,
+    /// The candidate's values over the baseline's; absent when a side has no
+    /// valid run of this setting.
+    pub ratio: Option<Shift>,
 }
 
 impl Comparison {
@@ -74,7 +75,7 @@ impl Comparison {
 impl ComparisonLine {
     /// Whether the interval excludes "no change".
     pub fn decided(&self) -> bool {
-        self.ratio.excludes(1.0)
+        self.ratio.is_some_and(|ratio| ratio.excludes(1.0))
     }
 }
 
@@ -165,14 +166,14 @@ fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, Plo
         let mut rows = Vec::new();
         for (setting, one, other) in &matched {
             let (x, y) = (one.values(compared.metric), other.values(compared.metric));
-            let Some(ratio) = unpaired_ratio(&x, &y) else {
-                continue;
-            };
-            lines.push(line(compared, setting, one, other, &ratio));
-            rows.push(Row {
+            let ratio = unpaired_ratio(&x, &y);
+            if ratio.is_some() || compared.metric == Metric::RecordsPerSecond {
+                lines.push(line(compared, setting, one, other, ratio));
+            }
+            rows.extend(ratio.map(|ratio| Row {
                 label: setting.clone(),
                 ratio,
-            });
+            }));
         }
         summary.extend(in_a_sentence(compared, letter, &rows));
         rows.sort_by(|x, y| y.ratio.estimate.total_cmp(&x.ratio.estimate));
@@ -202,15 +203,16 @@ fn line(
     setting: &str,
     one: &Group<'_>,
     other: &Group<'_>,
-    ratio: &Shift,
+    ratio: Option<Shift>,
 ) -> ComparisonLine {
     let median = |group: &Group<'_>| {
         let spread = group.spread(compared.metric);
-        spread.map_or_else(String::new, |s| (compared.text)(s.median))
+        spread.map_or_else(|| "–".to_string(), |s| (compared.text)(s.median))
     };
-    let change = match ratio.interval {
-        Some(_) => ratio_text(ratio),
-        None => "undecided: a single run on one side".to_string(),
+    let change = match ratio {
+        None => "not compared: a side has no valid run".to_string(),
+        Some(ratio) if ratio.interval.is_some() => ratio_text(&ratio),
+        Some(_) => "undecided: a single run on one side".to_string(),
     };
     ComparisonLine {
         setting: setting.to_string(),
@@ -218,7 +220,7 @@ fn line(
         baseline: median(one),
         candidate: median(other),
         change,
-        ratio: *ratio,
+        ratio,
     }
 }
 

@@ -124,6 +124,21 @@ fn two_runs_are_compared_with_intervals() {
 }
 
 #[test]
+fn a_setting_without_a_valid_run_is_named_and_not_compared() {
+    let a = fixture::quickstart();
+    let mut b = a.clone();
+    let unwanted = serde_json::json!("zstd");
+    for cell in &mut b.cells {
+        cell.valid = cell.params["producer.compression"] != unwanted;
+    }
+    check(
+        "compared-partly",
+        &[a, b],
+        &["not compared: a side has no valid run", "over 12 settings"],
+    );
+}
+
+#[test]
 fn a_result_without_cells_still_gives_a_page() {
     check(
         "empty",

@@ -78,16 +78,17 @@ fn print(comparison: &Comparison) {
 
 fn as_json(comparison: &Comparison) -> serde_json::Value {
     let lines = comparison.lines.iter().map(|line| {
+        let interval = line.ratio.and_then(|ratio| ratio.interval);
         json!({
             "setting": line.setting,
             "metric": line.metric,
             "baseline": line.baseline,
             "candidate": line.candidate,
-            "ratio": line.ratio.estimate,
-            "low": line.ratio.interval.map(|i| i.low),
-            "high": line.ratio.interval.map(|i| i.high),
-            "confidence": line.ratio.interval.map(|i| i.confidence),
-            "repeats": line.ratio.n,
+            "ratio": line.ratio.map(|r| r.estimate),
+            "low": interval.map(|i| i.low),
+            "high": interval.map(|i| i.high),
+            "confidence": interval.map(|i| i.confidence),
+            "repeats": line.ratio.map(|r| r.n),
         })
     });
     json!({
