@@ -1,16 +1,20 @@
-//! Writes a partition that has some of everything, for other tools to read.
+//! Writes a partition that has some of everything, and one that is compacted,
+//! for other tools to read.
 //!
 //! ```text
 //! cargo run -p plimsoll-log --example write_log -- DIR
 //! kafka-dump-log.sh --deep-iteration --files DIR/mixed-0/00000000000000000000.log
 //! ```
 
-use plimsoll_log::{AppendAs, Checkpointed, LogConfig, Origin, OsDisk, PartitionLog};
+use plimsoll_log::{
+    AppendAs, Checkpointed, CleanupPolicy, LogConfig, Origin, OsDisk, PartitionLog,
+};
 use plimsoll_wire::batch::{BatchBuilder, BatchHeader, BatchSettings, Producer};
 use plimsoll_wire::compression::Compression;
 use plimsoll_wire::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use std::error::Error;
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// 2025-06-01, in milliseconds.
@@ -26,22 +30,66 @@ fn main() -> Result<(), Box<dyn Error>> {
         segment_bytes: 256 << 10,
         ..LogConfig::default()
     };
+    fill(&dir.join("mixed-0"), config.clone())?.close_clean(TimestampMs(START + BATCHES))?;
+    let cleanup_policy = CleanupPolicy {
+        delete: false,
+        compact: true,
+    };
+    let mut log = fill(
+        &dir.join("compacted-0"),
+        LogConfig {
+            cleanup_policy,
+            ..config
+        },
+    )?;
+    compact(&mut log)?;
+    show(&log)?;
+    log.close_clean(TimestampMs(START + BATCHES))?;
+    Ok(())
+}
+
+fn fill(dir: &Path, config: LogConfig) -> Result<PartitionLog, Box<dyn Error>> {
+    let now = TimestampMs(START);
+    let from = Checkpointed::default();
     let (mut log, _) = PartitionLog::open(
         Arc::new(OsDisk),
-        dir.join("mixed-0"),
+        dir.to_owned(),
         Arc::new(config),
-        Checkpointed::default(),
-        TimestampMs(START),
+        from,
+        now,
     )?;
     for i in 0..BATCHES {
         write(&mut log, i)?;
     }
     log.set_high_watermark(log.log_end());
-    log.close_clean(TimestampMs(START + BATCHES))?;
+    show(&log)?;
+    Ok(log)
+}
+
+fn compact(log: &mut PartitionLog) -> Result<(), Box<dyn Error>> {
+    let now = TimestampMs(START + BATCHES);
+    log.flush(now)?;
+    let plan = log
+        .plan_clean(now, log.recovery_point())?
+        .ok_or("nothing to clean")?;
+    let cleaned = plan
+        .run(1 << 20, &mut |_| ControlFlow::Continue(()))?
+        .ok_or("stopped")?;
     println!(
-        "{}: {} segments, offsets {} to {}, {} aborted transactions",
+        "cleaned up to {}: {:?}",
+        cleaned.cleaned_to, cleaned.progress
+    );
+    let doomed = log.install(cleaned, now)?.ok_or("the log changed")?;
+    doomed.remove(&OsDisk)?;
+    Ok(())
+}
+
+fn show(log: &PartitionLog) -> Result<(), Box<dyn Error>> {
+    println!(
+        "{}: {} segments, {} bytes, offsets {} to {}, {} aborted transactions",
         log.dir().display(),
         log.segment_count(),
+        log.size_bytes(),
         log.log_start(),
         log.log_end(),
         log.aborted_transactions(Offset(0), log.log_end())?.len(),

@@ -56,6 +56,17 @@ pub struct LogConfig {
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+impl LogConfig {
+    /// How old a segment gets: where compaction must come within a time, the
+    /// segment has to end within it.
+    pub(crate) fn segment_age_max(&self) -> Duration {
+        match self.max_compaction_lag_ms {
+            Some(lag) if self.cleanup_policy.compact => self.segment_ms.min(lag),
+            _ => self.segment_ms,
+        }
+    }
+}
+
 impl Default for LogConfig {
     fn default() -> Self {
         Self {

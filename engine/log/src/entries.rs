@@ -87,6 +87,11 @@ impl<const N: usize> Entries<N> {
         Ok(())
     }
 
+    /// Takes the file for changed since the last sync, if there is one.
+    pub(crate) fn mark_unsynced(&mut self) {
+        self.unsynced |= self.stored > 0;
+    }
+
     /// The file to sync, when it has changed since it was last asked for.
     pub(crate) fn take_unsynced(
         &mut self,
@@ -262,11 +267,7 @@ mod tests {
     fn check(total: u32, rest_at: Option<u32>, cut: u32) {
         let disk = MemDisk::new();
         disk.create_dir_all(Path::new("/d")).unwrap();
-        let place = Home {
-            disk: &disk,
-            dir: Path::new("/d"),
-        }
-        .file(Offset(0), Kind::Index);
+        let place = Home::live(&disk, Path::new("/d")).file(Offset(0), Kind::Index);
         let mut entries = Entries::<4>::default();
         for i in 0..total {
             entries.push(place, (i * 2).to_be_bytes()).unwrap();

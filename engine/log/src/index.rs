@@ -302,11 +302,7 @@ mod tests {
     #[test]
     fn an_offset_is_found_at_the_last_batch_that_ends_at_or_before_it() {
         let disk = disk();
-        let place = Home {
-            disk: &disk,
-            dir: Path::new("/d"),
-        }
-        .file(Offset(100), Kind::Index);
+        let place = Home::live(&disk, Path::new("/d")).file(Offset(100), Kind::Index);
         let mut index = OffsetIndex::default();
         for (last_offset, pos) in [(109, 5000), (119, 9999)] {
             index
@@ -339,11 +335,7 @@ mod tests {
     #[test]
     fn only_a_newer_timestamp_enters_the_time_index() {
         let disk = disk();
-        let place = Home {
-            disk: &disk,
-            dir: Path::new("/d"),
-        }
-        .file(Offset(7), Kind::TimeIndex);
+        let place = Home::live(&disk, Path::new("/d")).file(Offset(7), Kind::TimeIndex);
         let mut index = TimeIndex::default();
         for (timestamp, last_offset) in [(50, 9), (50, 12), (40, 15), (60, 20), (-1, 30)] {
             let newest = Newest {

@@ -25,6 +25,7 @@
 #![warn(missing_docs)]
 
 mod checkpoint;
+mod compact;
 mod config;
 mod disk;
 mod entries;
@@ -41,6 +42,7 @@ mod segment;
 mod walk;
 
 pub use checkpoint::{EpochEntry, OffsetCheckpoint, TopicPartition};
+pub use compact::{CleanPlan, CleanProgress, Cleaned, Dirtiness};
 pub use config::{CleanupPolicy, LogConfig};
 pub use disk::mem::{Fault, MemDisk};
 pub use disk::os::OsDisk;
@@ -51,7 +53,8 @@ pub use index::AbortedTxn;
 pub use log_dir::{Checkpoints, LogDir};
 pub use names::{parse_partition_dir, partition_dir};
 pub use partition::{
-    AppendAs, Appended, Checkpointed, Flush, PartitionLog, Recovered, Slices, TimestampedOffset,
+    AppendAs, Appended, Checkpointed, Doomed, Expired, Flush, PartitionLog, Reason, Recovered,
+    Slices, TimestampedOffset,
 };
 pub use producers::{Origin, ProducerView, TxnEnd};
 pub use properties::{Meta, decode_uuid, encode_uuid, load_topic_id, store_topic_id};

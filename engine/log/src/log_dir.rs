@@ -22,6 +22,7 @@ const CLEAN: &str = ".kafka_cleanshutdown";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const CLEANED: &str = "cleaner-offset-checkpoint";
 
 /// A data directory that this process holds.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub struct LogDir {
     recovery_points: OffsetCheckpoint,
     log_starts: OffsetCheckpoint,
     high_watermarks: OffsetCheckpoint,
+    cleaned: OffsetCheckpoint,
     _lock: Box<dyn DiskLock>,
 }
 
@@ -44,6 +46,8 @@ pub struct Checkpoints {
     pub log_starts: OffsetCheckpoint,
     /// The high watermarks.
     pub high_watermarks: OffsetCheckpoint,
+    /// Below these compaction has been.
+    pub cleaned: OffsetCheckpoint,
 }
 
 impl LogDir {
@@ -68,6 +72,7 @@ impl LogDir {
             recovery_points: load_or_none(&*disk, &path.join(RECOVERY_POINTS))?,
             log_starts: load_or_none(&*disk, &path.join(LOG_STARTS))?,
             high_watermarks: load_or_none(&*disk, &path.join(HIGH_WATERMARKS))?,
+            cleaned: load_or_none(&*disk, &path.join(CLEANED))?,
             _lock: lock,
             disk,
             path,
@@ -126,6 +131,7 @@ impl LogDir {
             recovery_point: of(&self.recovery_points).unwrap_or(Offset(0)),
             log_start: of(&self.log_starts),
             high_watermark: of(&self.high_watermarks).unwrap_or(Offset(0)),
+            cleaned_to: of(&self.cleaned).unwrap_or(Offset(0)),
         }
     }
 
@@ -138,6 +144,7 @@ impl LogDir {
             &self.path.join(HIGH_WATERMARKS),
             &checkpoints.high_watermarks,
         )?;
+        store_offsets(disk, &self.path.join(CLEANED), &checkpoints.cleaned)?;
         store_offsets(
             disk,
             &self.path.join(RECOVERY_POINTS),
@@ -247,6 +254,7 @@ mod tests {
             recovery_points: offsets(7),
             log_starts: offsets(2),
             high_watermarks: offsets(6),
+            cleaned: offsets(1),
         })
         .unwrap();
         dir.mark_clean().unwrap();
@@ -257,6 +265,7 @@ mod tests {
             recovery_point: Offset(7),
             log_start: Some(Offset(2)),
             high_watermark: Offset(6),
+            cleaned_to: Offset(1),
         };
         assert_eq!(dir.checkpointed(&orders(0)), expected);
         assert_eq!(dir.checkpointed(&orders(1)).recovery_point, Offset(0));

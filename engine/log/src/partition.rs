@@ -10,6 +10,7 @@
 //! - Readers share the log, writers own it; the caller provides the lock.
 
 mod append;
+mod clean;
 mod flush;
 mod follow;
 mod leftovers;
@@ -18,13 +19,16 @@ mod open;
 mod read;
 mod recover;
 mod replay;
+mod retain;
 mod truncate;
 
+pub(crate) use append::marker;
 pub use append::{AppendAs, Appended};
 pub use flush::Flush;
 pub use lookup::TimestampedOffset;
 pub use open::{Checkpointed, Recovered};
 pub use read::Slices;
+pub use retain::{Doomed, Expired, Reason};
 
 use crate::checkpoint::EpochEntry;
 use crate::config::LogConfig;
@@ -52,6 +56,8 @@ pub struct PartitionLog {
     log_end: Offset,
     high_watermark: Offset,
     recovery_point: Offset,
+    /// Below this offset compaction has been.
+    cleaned_to: Offset,
     epochs: Epochs,
     producers: Producers,
     /// The offsets of the snapshots on disk, rising.
@@ -61,6 +67,8 @@ pub struct PartitionLog {
     unsynced_names: bool,
     /// Whether the name of the directory itself is not known to be durable.
     unsynced_parent: bool,
+    /// Whether a flush is under way.
+    flushing: bool,
     /// Counts truncations, so that a flush begun before one is not believed.
     truncations: u64,
     /// When there was last nothing left to flush.
@@ -78,10 +86,7 @@ enum Health {
 /// Runs with the partition's [`Home`] while fields of the log are borrowed.
 macro_rules! home {
     ($log:expr) => {
-        $crate::place::Home {
-            disk: &*$log.disk,
-            dir: &$log.dir,
-        }
+        $crate::place::Home::live(&*$log.disk, &$log.dir)
     };
 }
 use home;

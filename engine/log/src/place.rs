@@ -15,16 +15,26 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Home<'a> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) dir: &'a Path,
+    /// Where the files meant here are on their way.
+    pub(crate) stage: Stage,
 }
 
 impl<'a> Home<'a> {
+    /// The files in use.
+    pub(crate) const fn live(disk: &'a dyn Disk, dir: &'a Path) -> Self {
+        Self {
+            disk,
+            dir,
+            stage: Stage::Live,
+        }
+    }
     /// One file of the segment at `base`.
     pub(crate) const fn file(self, base: Offset, kind: Kind) -> Place<'a> {
         Place {
             home: self,
             base,
             kind,
-            stage: Stage::Live,
+            stage: self.stage,
         }
     }
 }

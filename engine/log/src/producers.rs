@@ -18,7 +18,7 @@ pub(crate) use snapshot::{decode, encode};
 use crate::error::AppendError;
 use crate::index::AbortedTxn;
 use plimsoll_wire::batch::BatchHeader;
-use plimsoll_wire::types::{Offset, ProducerId, TimestampMs};
+use plimsoll_wire::types::{Offset, ProducerEpoch, ProducerId, TimestampMs};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -123,7 +123,9 @@ impl Producers {
             .entry(header.producer_id)
             .or_insert_with(|| Producer::new(header));
         producer.note(header);
-        if header.is_transactional() && producer.txn_start.is_none() {
+        // Compaction empties a batch only once its transaction has ended.
+        let opens = header.is_transactional() && header.record_count > 0;
+        if opens && producer.txn_start.is_none() {
             producer.txn_start = Some(header.base_offset);
             self.open.insert(header.base_offset, header.producer_id);
         }
@@ -199,6 +201,27 @@ impl Producers {
     pub(crate) fn view(&self, id: ProducerId) -> Option<ProducerView> {
         self.by_id.get(&id).map(|producer| producer.view(id))
     }
+
+    /// What each producer wrote last: what compaction must not lose.
+    pub(crate) fn last_written(&self) -> HashMap<ProducerId, LastWritten> {
+        let last = |producer: &Producer| match producer.last_batch() {
+            Some(mark) => LastWritten::Data(mark.last_offset),
+            None => LastWritten::Marker(producer.epoch),
+        };
+        self.by_id
+            .iter()
+            .map(|(id, producer)| (*id, last(producer)))
+            .collect()
+    }
+}
+
+/// What a producer wrote last in its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastWritten {
+    /// A data batch that ends with the offset.
+    Data(Offset),
+    /// No data, only a marker, in the epoch.
+    Marker(ProducerEpoch),
 }
 
 #[cfg(test)]

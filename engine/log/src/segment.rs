@@ -88,6 +88,21 @@ impl Segment {
             .map_err(place.failed("write"))
     }
 
+    /// Writes batches at a position; for a segment that is not read yet.
+    pub(crate) fn write_at(
+        &mut self,
+        home: Home<'_>,
+        bytes: &[u8],
+        pos: u64,
+    ) -> Result<(), LogError> {
+        self.unsynced = true;
+        let place = home.file(self.base, Kind::Log);
+        self.log
+            .get(place)?
+            .write_at(bytes, pos)
+            .map_err(place.failed("write"))
+    }
+
     /// Counts and indexes a batch that lies at the end.
     #[inline]
     pub(crate) fn note(
@@ -283,6 +298,9 @@ impl Segment {
     /// Takes the files for not durable, whoever wrote them.
     pub(crate) fn mark_unsynced(&mut self) {
         self.unsynced = true;
+        self.index.0.mark_unsynced();
+        self.times.0.mark_unsynced();
+        self.txns.0.mark_unsynced();
     }
 
     /// Reads again what is kept in memory about the batches after the last

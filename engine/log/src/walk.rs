@@ -141,11 +141,18 @@ pub(crate) struct Span {
     pub(crate) end: u64,
     /// Where the next batch begins; it moves on with each.
     pub(crate) next_offset: Offset,
-    /// Whether a batch may begin later than that, as where compaction has been.
-    pub(crate) gaps: bool,
+    /// Up to where a batch may begin later than that: where compaction may
+    /// have been.
+    pub(crate) gaps_upto: Offset,
 }
 
 impl Checked {
+    /// Forgets what was read, for another file.
+    pub(crate) fn reset(&mut self) {
+        self.filled = 0;
+        self.buf_pos = 0;
+    }
+
     /// The next batch of `span`, checked, with its bytes.
     pub(crate) fn next(
         &mut self,
@@ -165,8 +172,8 @@ impl Checked {
                 format!("batch of {len} bytes in the last {left}"),
             ));
         }
-        let next = header.base_offset == span.next_offset
-            || (span.gaps && header.base_offset > span.next_offset);
+        let base = header.base_offset;
+        let next = base == span.next_offset || (base > span.next_offset && base <= span.gaps_upto);
         if !next || header.last_offset().get() == i64::MAX {
             let why = format!(
                 "offset {} where {} is next",

@@ -110,7 +110,7 @@ fn a_clean_stop_is_followed_by_a_start_that_scans_nothing() {
         clean: true,
         recovery_point: log.recovery_point(),
         high_watermark: log.high_watermark(),
-        log_start: None,
+        ..Checkpointed::default()
     };
     let segments = log.segment_count();
     drop(log);

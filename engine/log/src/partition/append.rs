@@ -231,7 +231,7 @@ impl PartitionLog {
             Some(first) => timestamp.get().saturating_sub(first.get()),
             None => now.get().saturating_sub(self.active.created.get()),
         };
-        let limit = self.config.segment_ms.saturating_sub(self.jitter());
+        let limit = self.config.segment_age_max().saturating_sub(self.jitter());
         Ok(u128::try_from(waited).is_ok_and(|waited| waited > limit.as_millis()))
     }
 
@@ -278,7 +278,7 @@ fn index_is_full(segment: &Segment, config: &LogConfig) -> bool {
 
 /// The transaction marker in a control batch, or `None` when it is another
 /// kind of control record.
-pub(super) fn marker(batch: &[u8]) -> Result<Option<TxnEnd>, batch::BatchError> {
+pub(crate) fn marker(batch: &[u8]) -> Result<Option<TxnEnd>, batch::BatchError> {
     // Control records are some tens of bytes.
     const CONTROL_BYTES_MAX: usize = 64 << 10;
     let mut scratch = Vec::new();

@@ -62,6 +62,9 @@ impl Flush {
 impl PartitionLog {
     /// Flushes at once: begin, run and end.
     pub fn flush(&mut self, now: TimestampMs) -> Result<(), LogError> {
+        if self.flushing {
+            self.suspect_everything();
+        }
         match self.begin_flush()? {
             Some(flush) => {
                 let outcome = flush.run();
@@ -74,9 +77,28 @@ impl PartitionLog {
         }
     }
 
-    /// Collects what must be synced; `None` when everything is durable.
+    /// Collects what must be synced; `None` when everything is durable, or
+    /// will be once the flush that is under way has ended. What comes of a
+    /// flush must be told to [`Self::end_flush`].
     pub fn begin_flush(&mut self) -> Result<Option<Flush>, LogError> {
-        self.writing(Self::collect_flush)
+        if self.flushing {
+            return Ok(None);
+        }
+        let flush = self.writing(Self::collect_flush)?;
+        self.flushing = flush.is_some();
+        Ok(flush)
+    }
+
+    /// Takes everything above the recovery point for not synced: a flush under
+    /// way elsewhere may still fail.
+    fn suspect_everything(&mut self) {
+        let first = self.segment_at(self.recovery_point.plus(-1));
+        for segment in self.sealed.iter_mut().chain([&mut self.active]).skip(first) {
+            segment.mark_unsynced();
+        }
+        self.epochs.mark_stale();
+        self.unsynced_names = true;
+        self.flushing = false;
     }
 
     pub(super) fn collect_flush(&mut self) -> Result<Option<Flush>, LogError> {
@@ -116,6 +138,7 @@ impl PartitionLog {
         outcome: Result<(), LogError>,
         now: TimestampMs,
     ) -> Result<(), LogError> {
+        self.flushing = false;
         if outcome.is_err() {
             self.health = Health::Offline;
             return outcome;

@@ -112,12 +112,13 @@ fn tidy(home: Home<'_>, names: &[DirEntry]) -> Result<bool, LogError> {
         match parse_segment_file(&entry.name) {
             Some((base, Kind::Log, Stage::Swap)) => swaps.push((base, entry.len)),
             Some((base, kind, Stage::Swap)) => {
-                stray_swaps.push(Place {
-                    home,
-                    base,
-                    kind,
-                    stage: Stage::Swap,
-                });
+                stray_swaps.push(
+                    Home {
+                        stage: Stage::Swap,
+                        ..home
+                    }
+                    .file(base, kind),
+                );
             }
             Some((_, _, Stage::Cleaned | Stage::Deleted)) => {
                 remove_if_there(home.disk, &home.dir.join(&entry.name))?;
@@ -175,12 +176,11 @@ fn finish_swap(home: Home<'_>, names: &[DirEntry], base: Offset, len: u64) -> Re
 /// The offset after the last batch of a swapped-in segment, at least past its
 /// base, so that the segment of that name is replaced even by an empty one.
 fn swap_end(home: Home<'_>, base: Offset, len: u64) -> Result<Offset, LogError> {
-    let place = Place {
-        home,
-        base,
-        kind: Kind::Log,
+    let place = Home {
         stage: Stage::Swap,
-    };
+        ..home
+    }
+    .file(base, Kind::Log);
     let slot = Slot::default();
     let mut walk = Headers::new(&**slot.get(place)?, 0, len);
     let mut end = base.plus(1);

@@ -32,6 +32,8 @@ pub struct Checkpointed {
     pub log_start: Option<Offset>,
     /// The last high watermark that was noted.
     pub high_watermark: Offset,
+    /// Below this offset compaction has been.
+    pub cleaned_to: Offset,
 }
 
 /// What opening a log took.
@@ -61,10 +63,7 @@ impl PartitionLog {
         from: Checkpointed,
         now: TimestampMs,
     ) -> Result<(Self, Recovered), LogError> {
-        let home = Home {
-            disk: &*disk,
-            dir: &dir,
-        };
+        let home = Home::live(&*disk, &dir);
         let listing = leftovers::settle(home)?;
         let mut recovered = Recovered {
             created: listing.created,
@@ -106,12 +105,14 @@ impl PartitionLog {
             log_end,
             high_watermark: from.high_watermark.clamp(log_start, log_end),
             recovery_point: recovery_point.max(log_start),
+            cleaned_to: from.cleaned_to.min(log_end),
             epochs: loaded.epochs,
             producers: loaded.producers,
             snapshots: loaded.snapshots,
             unsynced_snapshots: Vec::new(),
             unsynced_names: !clean || listing.tidied,
             unsynced_parent: !clean,
+            flushing: false,
             truncations: 0,
             flushed_at: now,
             health: Health::Good,

@@ -207,7 +207,11 @@ impl Scan<'_> {
             pos: segment.size,
             end: file_size,
             next_offset: loaded.log_end,
-            gaps: self.config.cleanup_policy.compact,
+            gaps_upto: if self.config.cleanup_policy.compact {
+                Offset(i64::MAX)
+            } else {
+                self.recovery_point
+            },
         };
         let (end, because) = progress.run(self, segment, span, recovered)?;
         loaded.log_end = end;

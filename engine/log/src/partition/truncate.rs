@@ -125,6 +125,7 @@ impl PartitionLog {
     /// dropped durable.
     fn after_cut(&mut self) -> Result<(), LogError> {
         self.recovery_point = self.recovery_point.min(self.log_end);
+        self.cleaned_to = self.cleaned_to.min(self.log_end);
         self.high_watermark = self.high_watermark.clamp(self.log_start, self.log_end);
         self.epochs.cut_end(self.log_end);
         self.epochs.cut_start(self.log_start);

@@ -6,11 +6,13 @@
 //! - `runs` lets runs go their way on a disk that keeps everything.
 //! - `crash` stops one at every changing operation of the disk and lets the
 //!   next process find what a power cut leaves.
+//! - `compact` cleans keyed logs and looks for what readers would miss.
 //! - `rot` flips and cuts every byte of the tail.
 //!
 //! `PLIMSOLL_CASES` sets how many seeds each test takes; a failure prints its
 //! seed.
 
+mod compact;
 mod crash;
 mod model;
 mod rot;

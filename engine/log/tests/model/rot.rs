@@ -1,7 +1,7 @@
 //! Every byte of the tail flipped or cut.
 
 use crate::cases;
-use crate::world::World;
+use crate::world::{World, config};
 use plimsoll_log::MemDisk;
 use plimsoll_wire::batch::at;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ impl Tail {
     fn check(&self, damage: impl FnOnce(&MemDisk), batches: usize, may_survive: bool, what: &str) {
         let disk = self.world.disk.fork();
         damage(&disk);
-        let mut world = World::on(&disk);
+        let mut world = World::on(&disk, config());
         let end_of = |n: usize| self.world.model.batches[..n].last().map_or(0, |b| b.next());
         let end = world.log().log_end().get();
         let survived = may_survive && end == self.world.model.end();
@@ -86,7 +86,7 @@ impl Tail {
 
 #[test]
 fn every_flipped_byte_of_the_tail_ends_the_log_before_its_batch() {
-    for seed in 0..cases(2) {
+    for seed in 0..cases(1) {
         let tail = tail(seed);
         for pos in 0..tail.len() {
             let (number, field) = tail.holding(pos);
@@ -106,7 +106,7 @@ fn every_flipped_byte_of_the_tail_ends_the_log_before_its_batch() {
 
 #[test]
 fn every_cut_of_the_tail_ends_the_log_before_the_batch_it_falls_in() {
-    for seed in 0..cases(2) {
+    for seed in 0..cases(1) {
         let tail = tail(seed);
         for len in 0..tail.len() {
             let (number, _) = tail.holding(len);

@@ -2,8 +2,8 @@
 
 use crate::model::{Batch, Model, Record, Role, assert_batches};
 use plimsoll_log::{
-    AppendAs, AppendError, Appended, Checkpointed, Checkpoints, LogConfig, LogDir, LogError,
-    MemDisk, OffsetCheckpoint, Origin, PartitionLog, TopicPartition,
+    AppendAs, AppendError, Appended, Checkpointed, Checkpoints, CleanupPolicy, LogConfig, LogDir,
+    LogError, MemDisk, OffsetCheckpoint, Origin, PartitionLog, TopicPartition,
 };
 use plimsoll_wire::batch::BatchHeader;
 use plimsoll_wire::compression::Compression;
@@ -30,13 +30,27 @@ pub struct World {
     seed: u64,
     clock: i64,
     leader_epoch: i32,
+    config: Arc<LogConfig>,
 }
 
 pub fn config() -> LogConfig {
     LogConfig {
         segment_bytes: 1500,
         index_interval_bytes: 150,
+        retention_bytes: Some(5000),
         ..LogConfig::default()
+    }
+}
+
+/// A compacted topic's; its records have one of a few keys.
+pub fn keyed_config() -> LogConfig {
+    LogConfig {
+        cleanup_policy: CleanupPolicy {
+            delete: false,
+            compact: true,
+        },
+        min_cleanable_dirty_permille: 1,
+        ..config()
     }
 }
 
@@ -50,6 +64,11 @@ fn partition() -> TopicPartition {
 impl World {
     /// A new log on `disk`.
     pub fn new(seed: u64, disk: &MemDisk) -> Result<Self, Crashed> {
+        Self::with(seed, disk, config())
+    }
+
+    /// A new log on `disk` with other settings.
+    pub fn with(seed: u64, disk: &MemDisk, config: LogConfig) -> Result<Self, Crashed> {
         let mut world = Self {
             disk: disk.clone(),
             dir: None,
@@ -61,6 +80,7 @@ impl World {
             seed,
             clock: 1_000_000,
             leader_epoch: 0,
+            config: Arc::new(config),
         };
         world.open()?;
         Ok(world)
@@ -98,7 +118,7 @@ impl World {
         let opened = PartitionLog::open(
             Arc::new(self.disk.clone()),
             dir.partition_path(&partition()),
-            Arc::new(config()),
+            Arc::clone(&self.config),
             Checkpointed {
                 high_watermark: Offset(i64::MAX),
                 ..from
@@ -112,8 +132,38 @@ impl World {
     }
 
     /// A log that lies on `disk`, its model unknown.
-    pub fn on(disk: &MemDisk) -> Self {
-        Self::new(0, disk).unwrap()
+    pub fn on(disk: &MemDisk, config: LogConfig) -> Self {
+        Self::with(0, disk, config).unwrap()
+    }
+
+    /// Ends a transaction one time in five.
+    pub fn end_some(&mut self) -> Result<(), Crashed> {
+        self.after = self.model.clone();
+        if self.rng.random_bool(0.2) {
+            self.end_transaction()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Ends every transaction and the active segment, and flushes.
+    pub fn settle(&mut self) -> Result<(), Crashed> {
+        for id in self.model.open().into_keys().collect::<Vec<_>>() {
+            self.after = self.model.clone();
+            let committed = self.rng.random();
+            self.end_transaction_of(id, committed)?;
+        }
+        self.roll()?;
+        self.flush()?;
+        self.checkpoint()
+    }
+
+    /// Appends a few batches and settles.
+    pub fn dirty_again(&mut self) -> Result<(), Crashed> {
+        for _ in 0..5 {
+            self.append_some()?;
+        }
+        self.settle()
     }
 
     /// One step that appends.
@@ -141,7 +191,8 @@ impl World {
             76..82 => self.flush(),
             82..86 => self.checkpoint(),
             86..88 => self.rest(),
-            88..91 => self.delete_records(),
+            88..89 => self.retain(),
+            89..91 => self.delete_records(),
             91..94 => self.truncate(),
             94..97 => self.stop_clean(),
             _ => self.stop_hard(),
@@ -157,6 +208,18 @@ impl World {
 
     fn record(&mut self) -> Record {
         let timestamp = self.clock + self.rng.random_range(-40..40);
+        if self.config.cleanup_policy.compact {
+            let key = Some(vec![self.rng.random_range(0..12)]);
+            let value = self
+                .rng
+                .random_bool(0.8)
+                .then(|| vec![self.rng.random(); 30]);
+            return Record {
+                timestamp,
+                key,
+                value,
+            };
+        }
         let mut bytes = |max: usize| -> Option<Vec<u8>> {
             let len = self.rng.random_range(0..max);
             let byte: u8 = self.rng.random();
@@ -238,6 +301,10 @@ impl World {
     fn end_transaction(&mut self) -> Result<(), Crashed> {
         let id = self.rng.random_range(10..13);
         let committed: bool = self.rng.random();
+        self.end_transaction_of(id, committed)
+    }
+
+    fn end_transaction_of(&mut self, id: i64, committed: bool) -> Result<(), Crashed> {
         let known = self
             .model
             .batches
@@ -310,6 +377,7 @@ impl World {
             recovery_points: at(log.recovery_point()),
             log_starts: at(log.log_start()),
             high_watermarks: at(log.high_watermark()),
+            cleaned: at(log.cleaned_to()),
         };
         let outcome = self.dir.as_ref().unwrap().store(&checkpoints);
         self.lived(outcome)
@@ -327,6 +395,21 @@ impl World {
         let moved = self.log_mut().delete_records_to(Offset(to)).unwrap();
         assert_eq!(moved, Offset(to));
         self.model.start = to;
+        self.checkpoint()
+    }
+
+    fn retain(&mut self) -> Result<(), Crashed> {
+        self.after.start = self.model.end();
+        let now = self.now();
+        let outcome = self.log_mut().enforce_retention(now);
+        for expired in self.lived(outcome)? {
+            let outcome = expired.files.remove(&self.disk);
+            self.lived(outcome)?;
+        }
+        let start = self.log().log_start().get();
+        assert!(start >= self.model.start && self.log().size_bytes() < 5000 + 1500);
+        self.model.start = start;
+        self.after.start = start;
         self.checkpoint()
     }
 
