@@ -1,5 +1,5 @@
 //! A batch: validated, read, rebuilt and patched; and any bytes decompressed
-//! under a cap.
+//! under a cap, or compressed and back.
 
 #![no_main]
 
@@ -7,8 +7,9 @@ use libfuzzer_sys::fuzz_target;
 use plimsoll_wire::batch::{
     self, BatchBuilder, BatchHeader, BatchSettings, ProduceRules, Producer, Record, TimestampType,
 };
-use plimsoll_wire::compression::{Compression, decompress};
+use plimsoll_wire::compression::{Compression, Workspace, decompress};
 use plimsoll_wire::types::{LeaderEpoch, Offset, TimestampMs};
+use std::cell::RefCell;
 
 const CAP: usize = 1 << 16;
 const RULES: ProduceRules = ProduceRules {
@@ -27,9 +28,10 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let codec = Compression::ALL[usize::from(*codec) % Compression::ALL.len()];
-    match how % 3 {
+    match how % 4 {
         0 => inspect(&mut rest.to_vec()),
         1 => inspect(&mut damaged_batch(codec, rest)),
+        2 => there_and_back(codec, rest),
         _ => {
             let mut out = Vec::new();
             let _done_or_refused = decompress(codec, rest, &mut out, CAP);
@@ -37,6 +39,24 @@ fuzz_target!(|input: &[u8]| {
         }
     }
 });
+
+/// What is compressed inflates to what it was, in a workspace that has seen much.
+fn there_and_back(codec: Compression, plain: &[u8]) {
+    thread_local! {
+        static WORKSPACE: RefCell<Workspace> = RefCell::default();
+    }
+    let repeated = plain.repeat(1 + plain.first().map_or(0, |&times| usize::from(times)));
+    WORKSPACE.with_borrow_mut(|workspace| {
+        let (mut packed, mut out) = (Vec::new(), Vec::new());
+        workspace
+            .compress(codec, None, &repeated, &mut packed)
+            .expect("the default level is valid");
+        workspace
+            .decompress(codec, &packed, &mut out, repeated.len())
+            .expect("our own output");
+        assert_eq!(out, repeated);
+    });
+}
 
 /// A right batch, and bytes of it overwritten as `damage` says; its checksum is
 /// made right again, so that the damage is met by what lies behind.

@@ -89,6 +89,9 @@ pub enum InvalidBatch {
         /// The latest that would do.
         latest: TimestampMs,
     },
+    /// `INVALID_TIMESTAMP`: only the broker sets LogAppendTime.
+    #[error("record batch is marked LogAppendTime, expected CreateTime from a producer")]
+    TimestampType,
     /// `INVALID_RECORD`: a record without a key on a compacted topic.
     #[error("record {index} has no key, which a compacted topic requires")]
     NoKey {
@@ -105,10 +108,7 @@ pub fn validate_produce(bytes: &[u8], rules: &ProduceRules) -> Result<BatchHeade
     if bytes.is_empty() {
         return Err(InvalidBatch::Missing);
     }
-    let header = BatchHeader::parse(bytes).map_err(|error| match error {
-        BatchError::Magic { magic } => InvalidBatch::Magic { magic },
-        other => InvalidBatch::Corrupt(other),
-    })?;
+    let header = BatchHeader::parse(bytes).map_err(|error| unparsed(bytes, error))?;
     let len = header.total_len();
     if len > bytes.len() {
         return Err(InvalidBatch::Corrupt(BatchError::Truncated {
@@ -137,6 +137,20 @@ pub fn validate_produce(bytes: &[u8], rules: &ProduceRules) -> Result<BatchHeade
     Ok(header)
 }
 
+/// A header that contradicts itself is the producer's doing when the checksum
+/// is right, and else damage on the way, after which trying again may help.
+fn unparsed(bytes: &[u8], error: BatchError) -> InvalidBatch {
+    match error {
+        BatchError::Magic { magic } => InvalidBatch::Magic { magic },
+        BatchError::Negative { field, value } if verify_crc(bytes).is_ok() => InvalidBatch::Field {
+            field,
+            value: i64::from(value),
+            expected: 0,
+        },
+        other => InvalidBatch::Corrupt(other),
+    }
+}
+
 fn check_header(header: &BatchHeader) -> Result<(), InvalidBatch> {
     if header.is_control() {
         return Err(InvalidBatch::Control);
@@ -162,6 +176,9 @@ fn check_header(header: &BatchHeader) -> Result<(), InvalidBatch> {
 /// The header bounds its records' timestamps from above exactly, and from below
 /// by its first record.
 fn check_timestamps(header: &BatchHeader, rules: &ProduceRules) -> Result<(), InvalidBatch> {
+    if header.timestamp_type() == TimestampType::LogAppendTime {
+        return Err(InvalidBatch::TimestampType);
+    }
     if rules.timestamp_type == TimestampType::LogAppendTime {
         return Ok(());
     }
@@ -190,4 +207,184 @@ fn check_keys(batch: &[u8], cap: usize) -> Result<(), InvalidBatch> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::patch::seal;
+    use super::super::{BatchBuilder, BatchSettings, HEADER_LEN, Producer, at};
+    use super::*;
+    use crate::types::ProducerId;
+
+    const RULES: ProduceRules = ProduceRules {
+        message_max_bytes: 1000,
+        timestamp_type: TimestampType::CreateTime,
+        now: TimestampMs(10_000),
+        timestamp_before_max_ms: 5_000,
+        timestamp_after_max_ms: 100,
+        zstd_allowed: true,
+        keys_required: false,
+        inflated_max_bytes: 1 << 20,
+    };
+
+    fn produced(settings: BatchSettings, timestamp: i64) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(settings);
+        builder.push(TimestampMs(timestamp), Some(b"key"), Some(b"value"));
+        builder.push(TimestampMs(timestamp), None, Some(b"value"));
+        builder.build().unwrap()
+    }
+
+    #[test]
+    fn a_topic_takes_only_what_its_rules_allow() {
+        let check = |batch: &[u8], rules: ProduceRules, expected: Result<(), &str>| {
+            let got = validate_produce(batch, &rules)
+                .map(drop)
+                .map_err(|e| e.to_string());
+            assert_eq!(got, expected.map_err(str::to_owned));
+        };
+        let plain = produced(BatchSettings::default(), 10_000);
+        let zstd = produced(
+            BatchSettings {
+                compression: Compression::Zstd,
+                ..BatchSettings::default()
+            },
+            10_000,
+        );
+        check(&plain, RULES, Ok(()));
+        check(&zstd, RULES, Ok(()));
+        check(&[], RULES, Err("no record batch, expected exactly one"));
+        check(
+            &zstd,
+            ProduceRules {
+                zstd_allowed: false,
+                ..RULES
+            },
+            Err("zstd in a produce request older than version 7"),
+        );
+        let len = plain.len();
+        check(
+            &plain,
+            ProduceRules {
+                message_max_bytes: len - 1,
+                ..RULES
+            },
+            Err(&format!(
+                "record batch of {len} bytes, expected at most {}",
+                len - 1
+            )),
+        );
+        for batch in [&plain, &zstd] {
+            check(
+                batch,
+                ProduceRules {
+                    keys_required: true,
+                    ..RULES
+                },
+                Err("record 1 has no key, which a compacted topic requires"),
+            );
+        }
+        let two = [plain.clone(), plain.clone()].concat();
+        check(
+            &two,
+            RULES,
+            Err(&format!(
+                "{len} bytes after the first record batch, expected exactly one batch"
+            )),
+        );
+        check(
+            &plain[..len - 1],
+            RULES,
+            Err(&format!("batch: {len} bytes needed, {} present", len - 1)),
+        );
+        let mut flipped = plain.clone();
+        flipped[len - 1] ^= 1;
+        assert!(matches!(
+            validate_produce(&flipped, &RULES),
+            Err(InvalidBatch::Corrupt(BatchError::Crc { .. }))
+        ));
+        let mut old = plain.clone();
+        old[at::MAGIC] = 1;
+        check(&old, RULES, Err("record batch magic 1, expected 2"));
+    }
+
+    #[test]
+    fn timestamps_outside_the_topics_window_are_refused() {
+        let check = |timestamp: i64, kind: TimestampType, accepted: bool| {
+            let batch = produced(BatchSettings::default(), timestamp);
+            let rules = ProduceRules {
+                timestamp_type: kind,
+                ..RULES
+            };
+            let got = validate_produce(&batch, &rules);
+            assert_eq!(got.is_ok(), accepted, "timestamp {timestamp}: {got:?}");
+        };
+        check(10_100, TimestampType::CreateTime, true);
+        check(10_101, TimestampType::CreateTime, false);
+        check(5_000, TimestampType::CreateTime, true);
+        check(4_999, TimestampType::CreateTime, false);
+        check(-1, TimestampType::CreateTime, true);
+        check(99_999, TimestampType::LogAppendTime, true);
+    }
+
+    #[test]
+    fn clients_may_not_claim_what_is_the_brokers() {
+        let check = |settings: BatchSettings, expected: &str| {
+            let mut builder = BatchBuilder::new(settings);
+            builder.push(TimestampMs(10_000), None, Some(b"v"));
+            let got = validate_produce(&builder.build().unwrap(), &RULES);
+            assert_eq!(got.unwrap_err().to_string(), expected);
+        };
+        let plain = BatchSettings::default();
+        check(
+            BatchSettings {
+                control: true,
+                ..plain
+            },
+            "record batch is marked as control, which only brokers write",
+        );
+        check(
+            BatchSettings {
+                base_offset: Offset(3),
+                ..plain
+            },
+            "record batch base offset 3, expected 0",
+        );
+        check(
+            BatchSettings {
+                log_append_time: Some(TimestampMs(10_000)),
+                ..plain
+            },
+            "record batch is marked LogAppendTime, expected CreateTime from a producer",
+        );
+        let id = ProducerId(4);
+        check(
+            BatchSettings {
+                producer: Producer {
+                    id,
+                    ..Producer::NONE
+                },
+                ..plain
+            },
+            "record batch base sequence -1, expected 0",
+        );
+        let mut builder = BatchBuilder::new(plain);
+        builder.push(TimestampMs(10_000), None, None);
+        builder.cover_through(Offset(4), TimestampMs(10_000));
+        let gap = validate_produce(&builder.build().unwrap(), &RULES).unwrap_err();
+        assert_eq!(gap.to_string(), "record batch record count 1, expected 5");
+    }
+
+    #[test]
+    fn a_negative_count_is_damage_unless_the_checksum_is_right() {
+        let mut batch = produced(BatchSettings::default(), 10_000);
+        batch[at::RECORD_COUNT..HEADER_LEN].copy_from_slice(&[0xff; 4]);
+        let damaged = validate_produce(&batch, &RULES).unwrap_err();
+        assert!(matches!(damaged, InvalidBatch::Corrupt(_)), "{damaged}");
+        seal(&mut batch);
+        let meant = validate_produce(&batch, &RULES).unwrap_err();
+        assert_eq!(
+            meant.to_string(),
+            "record batch record count -1, expected 0"
+        );
+    }
 }
