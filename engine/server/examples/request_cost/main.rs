@@ -6,14 +6,14 @@
 //! target/release/examples/request_cost [--broker PATH|none] [--rounds N] [--mb N] [--batch BYTES,…]
 //! ```
 //!
-//! Both servers run as child processes. A round sends `--mb` megabytes of 1 KiB
+//! The servers run as child processes. A round sends `--mb` megabytes of 1 KiB
 //! records in batches of one size over one connection with five requests in
-//! flight (acks=1), then fetches them back a megabyte at a time. The CPU time is
-//! that of the server's threads as the scheduler accounts it, so what the
-//! client costs and how busy the machine is do not enter. Between the two stands
-//! the loop: the floor's work behind this crate's connection loop, which shows
-//! what of the broker's cost is the loop's. The ratio, broker to floor, is the
-//! median over the rounds' own ratios.
+//! flight (acks=1), then fetches them back a megabyte at a time, then sends them
+//! again while a consumer follows. The CPU time is that of a server's threads as
+//! the scheduler accounts it, so what the client costs does not enter. Between
+//! floor and broker stands the loop: the floor's work behind this crate's
+//! connection loop, which shows what of the broker's cost is the loop's. The
+//! ratio, broker to floor, is the median over the rounds' own ratios.
 
 mod child;
 mod frames;
@@ -107,7 +107,7 @@ fn main() -> io::Result<()> {
             }
             for turn in 0..targets.len() {
                 let who = (turn + round) % targets.len();
-                costs[who].push(rounds::round(targets[who].as_mut(), &batch, requests)?);
+                costs[who].push(rounds::round(targets[who].as_ref(), &batch, requests)?);
             }
             drop(targets);
             empty(floor_dir.path())?;
@@ -116,6 +116,7 @@ fn main() -> io::Result<()> {
         let peak = broker.as_ref().map_or(Ok(0), Child::peak_memory_bytes)? >> 20;
         report(&format!("produce {bytes}"), &costs, peak, |c| c.produce);
         report(&format!("fetch {bytes}"), &costs, peak, |c| c.fetch);
+        report(&format!("follow {bytes}"), &costs, peak, |c| c.follow);
     }
     Ok(())
 }

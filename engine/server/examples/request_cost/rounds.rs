@@ -1,17 +1,15 @@
 //! One round against one server: so many produce requests, then the same bytes
-//! fetched back.
+//! fetched back, then as many more with a consumer that waits for each.
 
 use crate::child::Child;
 use crate::frames::{self, Batch};
-use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Requests in flight while producing, as an idempotent producer's bound.
 const IN_FLIGHT: usize = 5;
-/// Requests in flight while fetching.
-const FETCH_IN_FLIGHT: usize = 1;
 /// How much one fetch asks for.
 const FETCH_BYTES: usize = 1 << 20;
 /// How long a topic may take to be ready.
@@ -21,16 +19,20 @@ const TOPIC_WAIT: Duration = Duration::from_secs(10);
 pub struct Cost {
     pub produce: f64,
     pub fetch: f64,
+    /// Producing while a consumer follows; NaN where nobody can wait.
+    pub follow: f64,
 }
 
 /// A server that takes and gives batches.
-pub trait Target {
+pub trait Target: Sync {
     /// The process.
     fn child(&self) -> &Child;
     /// Where to produce and fetch.
     fn addresses(&self) -> (SocketAddr, SocketAddr);
     /// A request that hands over `batch`.
     fn produce(&self, batch: &Batch) -> io::Result<Vec<u8>>;
+    /// Whether a fetch may wait for what is not there yet.
+    fn can_wait(&self) -> bool;
     /// A request for `batches` batches from number `from` on.
     fn fetch(&self, batch: &Batch, from: usize, batches: usize) -> io::Result<Vec<u8>>;
 }
@@ -54,6 +56,10 @@ impl Target for Floor<'_> {
 
     fn addresses(&self) -> (SocketAddr, SocketAddr) {
         (self.child.address(0), self.child.address(1))
+    }
+
+    fn can_wait(&self) -> bool {
+        false
     }
 
     fn produce(&self, batch: &Batch) -> io::Result<Vec<u8>> {
@@ -109,6 +115,10 @@ impl Target for Broker<'_> {
         (self.child.address(0), self.child.address(0))
     }
 
+    fn can_wait(&self) -> bool {
+        true
+    }
+
     fn produce(&self, batch: &Batch) -> io::Result<Vec<u8>> {
         Ok(frames::produce(&self.topic, batch)?.to_vec())
     }
@@ -120,74 +130,99 @@ impl Target for Broker<'_> {
     }
 }
 
-/// Produces `requests` batches and fetches them back.
-pub fn round(target: &mut dyn Target, batch: &Batch, requests: usize) -> io::Result<Cost> {
-    let (produce_at, fetch_at) = target.addresses();
+/// Produces `requests` batches, fetches them back, and follows as many more.
+pub fn round(target: &dyn Target, batch: &Batch, requests: usize) -> io::Result<Cost> {
     let gigabytes = (requests * batch.len()) as f64 / 1e9;
-    let mut request = target.produce(batch)?;
-    let before = target.child().cpu_seconds()?;
-    let mut stream = connect(produce_at)?;
-    let send = |stream: &mut TcpStream, i: usize| {
-        request[8..12].copy_from_slice(&(i as u32).to_be_bytes());
-        stream.write_all(&request)
+    let cost = |work: &mut dyn FnMut() -> io::Result<()>| {
+        let before = target.child().cpu_seconds()?;
+        work()?;
+        Ok::<f64, io::Error>((target.child().cpu_seconds()? - before) / gigabytes)
     };
-    let check = |i: usize, answer: &[u8]| answer.starts_with(&(i as u32).to_be_bytes());
-    pipeline(&mut stream, requests, IN_FLIGHT, send, check)?;
-    let between = target.child().cpu_seconds()?;
-    let batches = (FETCH_BYTES / batch.len()).max(1);
-    let fetches = requests / batches;
-    let asked: VecDeque<Vec<u8>> = (0..fetches)
-        .map(|i| target.fetch(batch, i * batches, batches))
-        .collect::<Result<_, _>>()?;
-    let mut fetching = connect(fetch_at)?;
-    let started = target.child().cpu_seconds()?;
-    let bytes = batches * batch.len();
-    let send = |stream: &mut TcpStream, i: usize| stream.write_all(&asked[i]);
-    pipeline(
-        &mut fetching,
-        fetches,
-        FETCH_IN_FLIGHT,
-        send,
-        |_, answer| answer.len() >= bytes,
-    )?;
-    let ended = target.child().cpu_seconds()?;
-    let fetched = (fetches * bytes) as f64 / 1e9;
+    let mut producer = connect(target.addresses().0)?;
+    let produce = cost(&mut || send_batches(target, &mut producer, batch, requests))?;
+    let mut consumer = connect(target.addresses().1)?;
+    let fetch = cost(&mut || fetch_batches(target, &mut consumer, batch, 0..requests))?;
+    if !target.can_wait() {
+        let follow = f64::NAN;
+        return Ok(Cost {
+            produce,
+            fetch,
+            follow,
+        });
+    }
+    let follow = cost(&mut || {
+        std::thread::scope(|threads| {
+            let more = requests..2 * requests;
+            let following = threads.spawn(|| fetch_batches(target, &mut consumer, batch, more));
+            send_batches(target, &mut producer, batch, requests)?;
+            following
+                .join()
+                .map_err(|_| io::Error::other("the consumer panicked"))?
+        })
+    })?;
     Ok(Cost {
-        produce: (between - before) / gigabytes,
-        fetch: (ended - started) / fetched,
+        produce,
+        fetch,
+        follow,
     })
+}
+
+fn send_batches(
+    target: &dyn Target,
+    stream: &mut TcpStream,
+    batch: &Batch,
+    requests: usize,
+) -> io::Result<()> {
+    let mut request = target.produce(batch)?;
+    let mut answer = Vec::new();
+    let mut sent = 0;
+    for answered in 0..requests {
+        while sent < requests && sent < answered + IN_FLIGHT {
+            request[8..12].copy_from_slice(&(sent as u32).to_be_bytes());
+            stream.write_all(&request)?;
+            sent += 1;
+        }
+        receive_into(stream, &mut answer)?;
+        if !answer.starts_with(&(answered as u32).to_be_bytes()) {
+            return Err(io::Error::other(format!(
+                "answer {answered} is not right: {answer:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Fetches batches by number, one request at a time, as many as there are.
+fn fetch_batches(
+    target: &dyn Target,
+    stream: &mut TcpStream,
+    batch: &Batch,
+    numbers: Range<usize>,
+) -> io::Result<()> {
+    let most = (FETCH_BYTES / batch.len()).max(1);
+    let mut answer = Vec::new();
+    let mut next = numbers.start;
+    while next < numbers.end {
+        let asked = most.min(numbers.end - next);
+        stream.write_all(&target.fetch(batch, next, asked)?)?;
+        receive_into(stream, &mut answer)?;
+        // What stands around the records is shorter than any batch.
+        let got = answer.len() / batch.len();
+        if got > asked || (got == 0 && !target.can_wait()) {
+            let length = answer.len();
+            return Err(io::Error::other(format!(
+                "batch {next}: {length} bytes came"
+            )));
+        }
+        next += got;
+    }
+    Ok(())
 }
 
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-/// Keeps up to `window` requests unanswered and checks each answer.
-fn pipeline(
-    stream: &mut TcpStream,
-    requests: usize,
-    window: usize,
-    mut send: impl FnMut(&mut TcpStream, usize) -> io::Result<()>,
-    check: impl Fn(usize, &[u8]) -> bool,
-) -> io::Result<()> {
-    let mut answer = Vec::new();
-    let mut sent = 0;
-    for answered in 0..requests {
-        while sent < requests && sent < answered + window {
-            send(stream, sent)?;
-            sent += 1;
-        }
-        receive_into(stream, &mut answer)?;
-        if !check(answered, &answer) {
-            let start = &answer[..answer.len().min(64)];
-            return Err(io::Error::other(format!(
-                "answer {answered} is not right: {start:?}"
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn receive(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
