@@ -46,6 +46,7 @@ pub const NODE_PROPERTIES: &[Property] = &[
     p("process.roles", Kind::List(&["broker", "controller"]), "broker,controller", "The parts this node plays.")
         .refused("a node is always both"),
     p("socket.request.max.bytes", Kind::Int(1, INT), "104857600", "The largest request that is read."),
+    p("queued.max.request.bytes", Kind::Long(-1, LONG), "-1", "The memory that large requests may take while they are read."),
     p("max.connections", Kind::Int(0, INT), "2147483647", "How many connections are open at once."),
     p("max.connections.per.ip", Kind::Int(0, INT), "2147483647", "How many connections one address may open."),
     p("connections.max.idle.ms", Kind::Long(-1, LONG), "600000", "When an idle connection is closed."),
@@ -154,7 +155,6 @@ pub const IDLE_PROPERTIES: &[Property] = &[
     idle("num.replica.fetchers", Kind::Int(1, INT), "1", ONE_NODE),
     idle("num.replica.alter.log.dirs.threads", Kind::Int(1, INT), "1", THREADS),
     idle("queued.max.requests", Kind::Int(1, INT), "500", "requests are answered as they are read"),
-    idle("queued.max.request.bytes", Kind::Long(-1, LONG), "-1", "requests are answered as they are read"),
     idle("socket.send.buffer.bytes", Kind::Int(-1, INT), "102400", "the system sizes socket buffers"),
     idle("socket.receive.buffer.bytes", Kind::Int(-1, INT), "102400", "the system sizes socket buffers"),
     idle("socket.listen.backlog.size", Kind::Int(1, INT), "50", "the system sizes the backlog"),
