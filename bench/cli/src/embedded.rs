@@ -32,6 +32,8 @@ pub struct Options {
     pub program: Option<PathBuf>,
     /// Where its data is kept; a temporary directory when absent.
     pub data: Option<PathBuf>,
+    /// `HOST:PORT` to listen on; any free port of the loopback when absent.
+    pub listen: Option<String>,
     /// Settings under Kafka's names.
     pub properties: Vec<(String, String)>,
     /// Words added to the command line.
@@ -185,14 +187,9 @@ fn command(options: &Options, data: &Path) -> Command {
     // The link names the running binary even after a new build replaced its file.
     let this = || PathBuf::from("/proc/self/exe");
     let mut command = Command::new(options.program.clone().unwrap_or_else(this));
+    let listen = options.listen.as_deref().unwrap_or("127.0.0.1:0");
     command
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--stop-at-stdin-eof",
-            "--data",
-        ])
+        .args(["serve", "--stop-at-stdin-eof", "--listen", listen, "--data"])
         .arg(data);
     for (name, value) in &options.properties {
         command.arg("--set").arg(format!("{name}={value}"));
