@@ -55,7 +55,7 @@ struct Consumer {
     leaders: Vec<NodeId>,
     links: BTreeMap<NodeId, Link>,
     spare: Vec<u8>,
-    scratch: Vec<u8>,
+    inflater: batch::Inflater,
 }
 
 struct Link {
@@ -78,7 +78,7 @@ impl Consumer {
             leaders: job.route.leaders.by_partition.clone(),
             links: BTreeMap::new(),
             spare: Vec::new(),
-            scratch: Vec::new(),
+            inflater: batch::Inflater::default(),
             job,
         }
     }
@@ -201,7 +201,7 @@ impl Consumer {
                     (0..header.record_count).for_each(|_| inspect.verifier.observe_corrupt());
                     continue;
                 }
-                judge_batch(inspect, partition, bytes, &mut self.scratch).map_err(|error| {
+                judge_batch(inspect, partition, bytes, &mut self.inflater).map_err(|error| {
                     DriveError::Malformed {
                         broker: self.job.route.bootstrap.join(","),
                         detail: format!("at offset {}: {error}", header.base_offset),
@@ -323,11 +323,11 @@ fn judge_batch(
     inspect: &mut Inspect,
     partition: u32,
     bytes: &[u8],
-    scratch: &mut Vec<u8>,
+    inflater: &mut batch::Inflater,
 ) -> Result<(), batch::BatchError> {
     let now = Mono::now();
     let wants_header = inspect.marking.place == StampPlace::Header;
-    for record in batch::records(bytes, scratch, BATCH_BYTES_MAX)? {
+    for record in inflater.records(bytes, BATCH_BYTES_MAX)? {
         let record = record?;
         let value = record.value.unwrap_or_default();
         let mut length = value.len() + record.key.map_or(0, <[u8]>::len);

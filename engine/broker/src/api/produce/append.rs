@@ -175,7 +175,7 @@ fn invalid(why: InvalidBatch) -> Refusal {
         InvalidBatch::TooLarge { .. } => ErrorCode::MessageTooLarge,
         InvalidBatch::Corrupt(_) => ErrorCode::CorruptMessage,
         InvalidBatch::ZstdTooEarly => ErrorCode::UnsupportedCompressionType,
-        InvalidBatch::Timestamp { .. } => ErrorCode::InvalidTimestamp,
+        InvalidBatch::Timestamp { .. } | InvalidBatch::TimestampType => ErrorCode::InvalidTimestamp,
         _ => ErrorCode::InvalidRecord,
     };
     Refusal::new(code, why.to_string())
