@@ -44,6 +44,15 @@ pub(crate) struct Number {
     pub range: String,
 }
 
+impl Number {
+    fn none() -> Self {
+        Self {
+            median: "–".to_string(),
+            range: String::new(),
+        }
+    }
+}
+
 /// One setting.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -144,7 +153,7 @@ fn row(sweep: &Sweep<'_>, group: &Group<'_>, columns: &[&Column]) -> Row {
             .iter()
             .map(|column| {
                 let spread = group.spread(column.metric);
-                spread.map_or_else(Number::default, |s| number(&s, column))
+                spread.map_or_else(Number::none, |s| number(&s, column))
             })
             .collect(),
         repeats: if valid == all {

@@ -262,3 +262,33 @@ fn fixtures_look_as_they_did() {
     }
     insta::assert_snapshot!("markdown", markdown(&[run]).expect("renders"));
 }
+
+#[test]
+fn offered_rates_are_answered_by_latency() {
+    let mut run = fixture::quickstart();
+    for cell in &mut run.cells {
+        let partitions = cell.params.remove("topic.partitions");
+        let (rate, target) = match partitions.and_then(|p| p.as_u64()) {
+            Some(1) => ("10K/s", 10e3),
+            Some(3) => ("50K/s", 50e3),
+            _ => ("200K/s", 200e3),
+        };
+        cell.params.insert("load.rate".into(), rate.into());
+        cell.throughput.target_records_per_s = Some(target);
+    }
+    run.varied = vec![
+        "producer.acks".into(),
+        "producer.compression".into(),
+        "load.rate".into(),
+    ];
+    check(
+        "rates",
+        &[run.clone()],
+        &[
+            "Most responsive was acks=1",
+            "Response time p99 by offered rate",
+        ],
+    );
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rates");
+    plimsoll_plots::charts(&run, &dir).expect("draws");
+}
