@@ -251,7 +251,11 @@ impl<S: Service> Connection<S> {
                 self.active = now.mono;
             }
             match result {
-                Ok(()) => break,
+                Ok(()) if self.outbound.is_empty() => break,
+                Ok(()) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.stream.poll_write_ready(cx))?;
                 }

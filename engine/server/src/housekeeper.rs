@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::pool::BufferPool;
 use plimsoll_wire::time::{Instant, Now};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -39,7 +40,10 @@ impl Housekeeper {
             let mut trimmed = clock.now().mono;
             loop {
                 let now = clock.now();
-                let next = tick(now);
+                let next = catch_unwind(AssertUnwindSafe(|| tick(now))).unwrap_or_else(|_| {
+                    tracing::error!("background work panicked, it is tried again");
+                    now.mono.after(TICK_MAX)
+                });
                 if now.mono.since(trimmed) >= TRIM_EVERY {
                     trimmed = now.mono;
                     for pool in &pools {
@@ -71,6 +75,24 @@ impl Housekeeper {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_tick_that_panics_is_not_the_last() {
+        let ticks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&ticks);
+        let tick = move |now: Now| {
+            assert!(
+                counted.fetch_add(1, Ordering::Relaxed) > 0,
+                "the first tick fails"
+            );
+            now.mono
+        };
+        let housekeeper = Housekeeper::start(Clock::start(), Vec::new(), tick).unwrap();
+        while ticks.load(Ordering::Relaxed) < 3 {
+            std::thread::yield_now();
+        }
+        housekeeper.stop();
+    }
 
     #[test]
     fn time_passes_until_it_is_stopped() {

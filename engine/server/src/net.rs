@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
+/// Connections that wait to be accepted; the system may grant fewer.
+const BACKLOG: i32 = 1024;
 /// How long the listener rests when the process is out of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// How often a stopping worker looks whether its connections have ended.
@@ -50,6 +52,7 @@ impl Net {
         clock: Clock,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        rustix::net::listen(&listener, BACKLOG)?;
         let addr = listener.local_addr()?;
         let limits = Arc::new(limits);
         let guests = Arc::new(Guests::default());
@@ -193,6 +196,7 @@ impl Door {
             };
             match accepted {
                 Ok((stream, peer)) => {
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     self.seat(stream, peer, turn);
                     turn = (turn + 1) % self.queues.len();
                 }

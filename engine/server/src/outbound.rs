@@ -13,6 +13,9 @@ use std::io::{self, IoSlice};
 /// How many runs of bytes one gathered write takes.
 const GATHER_MAX: usize = 64;
 
+/// How much is written before other connections get their turn.
+const TURN_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Where bytes go: a non-blocking socket.
 pub trait Sink {
     /// Writes from `slices`; `more` says that a file's bytes follow at once.
@@ -54,12 +57,13 @@ impl Outbound {
         self.held
     }
 
-    /// Writes until everything is out or the sink would block, which is
-    /// returned as its error. Returns the bytes written through `written`.
+    /// Writes until everything is out, [`TURN_BYTES`] are, or the sink would
+    /// block, which is returned as its error. Counts the bytes in `written`.
     pub fn write(&mut self, sink: &mut impl Sink, written: &mut u64) -> io::Result<()> {
         loop {
             let n = match self.parts.front() {
                 None => return Ok(()),
+                Some(_) if *written >= TURN_BYTES => return Ok(()),
                 Some(Part::Bytes(_)) => self.gather(|slices, more| sink.send(slices, more))?,
                 Some(Part::File(range)) => sink.send_file(range, self.sent)?,
             };
@@ -216,6 +220,25 @@ mod tests {
             prop_assert_eq!(written, expected.len() as u64);
             prop_assert_eq!(sink.out, expected);
         }
+    }
+
+    #[test]
+    fn a_large_file_is_sent_in_turns() {
+        let (large, expected) = response(&[(true, 3 * TURN_BYTES as usize)], 0);
+        let mut outbound = Outbound::default();
+        outbound.push(large);
+        let (out, takes) = (Vec::new(), vec![1 << 20]);
+        let mut sink = Narrow {
+            out,
+            takes,
+            turn: 0,
+        };
+        for turn in 1..=3 {
+            assert!(!outbound.is_empty());
+            outbound.write(&mut sink, &mut 0).unwrap();
+            assert_eq!(sink.out.len() as u64, turn * TURN_BYTES);
+        }
+        assert!(outbound.is_empty() && sink.out == expected);
     }
 
     #[test]

@@ -62,10 +62,13 @@ impl Server {
         };
         broker.advertised = vec![told];
         broker.seed = seed();
+        let dirs = broker.log_dirs.clone();
         raise_file_limit();
         let clock = Clock::start();
         let opened = Broker::new(broker, Arc::new(OsDisk), clock.now());
         let broker = Arc::new(opened.map_err(|e| ServerError::Broker(e.to_string()))?);
+        let data = &dirs;
+        tracing::info!(listen = %bound, ?data, "serving");
         let net = Net::start(socket, &broker, limits, clock)?;
         let ticking = Arc::clone(&broker);
         let tick = move |now| ticking.tick(now);

@@ -7,6 +7,8 @@ use std::io::{self, IoSlice};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
+/// How much of a file one call sends.
+const FILE_BYTES: usize = 1024 * 1024;
 /// How much of a file without a descriptor is copied at once.
 const COPY_BYTES: usize = 64 * 1024;
 
@@ -31,7 +33,9 @@ impl Sink for &TcpStream {
 
     fn send_file(&mut self, range: &FileRange, skip: u64) -> io::Result<usize> {
         let mut at = range.pos + skip;
-        let left = usize::try_from(range.len - skip).unwrap_or(usize::MAX);
+        let left = usize::try_from(range.len - skip)
+            .unwrap_or(usize::MAX)
+            .min(FILE_BYTES);
         let Some(file) = range.file.as_file() else {
             let mut copy = vec![0; left.min(COPY_BYTES)];
             let n = range.file.read_at(&mut copy, at)?;
