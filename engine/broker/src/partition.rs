@@ -32,6 +32,8 @@ enum State {
     Offline,
     /// The topic was deleted.
     Deleted,
+    /// The broker has shut down.
+    Closed,
 }
 
 impl Partition {
@@ -94,6 +96,7 @@ impl Held {
             State::Open(log) => Ok(log),
             State::Offline => Err(ErrorCode::KafkaStorageError),
             State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
+            State::Closed => Err(ErrorCode::NotLeaderOrFollower),
         }
     }
 
@@ -103,6 +106,7 @@ impl Held {
             State::Open(log) => Ok(log),
             State::Offline => Err(ErrorCode::KafkaStorageError),
             State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
+            State::Closed => Err(ErrorCode::NotLeaderOrFollower),
         }
     }
 
@@ -143,7 +147,15 @@ impl Held {
         self.wake_all();
         match std::mem::replace(&mut self.state, State::Deleted) {
             State::Open(log) => Some(*log),
-            State::Offline | State::Deleted => None,
+            State::Offline | State::Deleted | State::Closed => None,
         }
+    }
+
+    /// The broker shuts down: nothing is read or written any more.
+    pub(crate) fn close(&mut self) {
+        if let State::Open(_) = self.state {
+            self.state = State::Closed;
+        }
+        self.wake_all();
     }
 }

@@ -55,7 +55,7 @@ impl Broker {
     }
 
     /// Closes every log, writes the checkpoints and leaves the mark of a clean
-    /// shutdown. Requests that come later find their partitions gone.
+    /// shutdown. Requests that come later are sent to look for another leader.
     ///
     /// # Errors
     /// When something could not be written. Then the mark is missing and the
@@ -72,7 +72,7 @@ impl Broker {
                 Ok(()) => marks.add(name(partition), log),
                 Err(error) => failed = Some(error),
             }
-            held.wake_all();
+            held.close();
         }
         self.dirs.store(marks)?;
         match failed {
