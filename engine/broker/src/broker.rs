@@ -26,6 +26,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use uuid::Uuid;
 
 /// One broker node.
@@ -43,6 +44,7 @@ pub struct Broker {
     pub(crate) transactions: Transactions,
     /// This run's registration.
     pub(crate) epoch: BrokerEpoch,
+    pub(crate) stops_cleaning: AtomicBool,
     producer_ids: Mutex<ProducerIdBlock>,
     random: Mutex<StdRng>,
 }
@@ -70,6 +72,7 @@ impl Broker {
             catalog: ArcSwap::default(),
             layers: ArcSwap::from_pointee(parts.layers),
             limits: ArcSwap::from_pointee(limits),
+            stops_cleaning: AtomicBool::new(false),
             producer_ids: Mutex::default(),
             random: Mutex::new(parts.random),
             config: parts.config,

@@ -21,6 +21,7 @@ mod apply;
 mod auto_create;
 mod broker;
 mod catalog;
+mod clean;
 mod config_target;
 mod connection;
 mod convert;

@@ -7,7 +7,7 @@ use plimsoll_log::{
     TopicPartition, encode_uuid, load_topic_id, store_topic_id,
 };
 use plimsoll_wire::time::Now;
-use plimsoll_wire::types::NodeId;
+use plimsoll_wire::types::{NodeId, Offset};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -188,11 +188,11 @@ impl LogDirs {
     }
 
     /// Writes the checkpoint files, each directory's from its own logs.
-    pub(crate) fn store(&self, mut marks: Marks) -> Result<(), LogError> {
-        for dir in &self.dirs {
-            dir.store(&marks.by_dir.remove(dir.path()).unwrap_or_default())?;
-        }
-        Ok(())
+    pub(crate) fn store(&self, marks: &Marks) -> Result<(), LogError> {
+        let none = Checkpoints::default();
+        self.dirs
+            .iter()
+            .try_for_each(|dir| dir.store(marks.by_dir.get(dir.path()).unwrap_or(&none)))
     }
 
     /// Leaves the mark of a clean shutdown in every directory.
@@ -208,6 +208,13 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
+    /// The recovery point that was noted for a partition.
+    pub(crate) fn recovery_point(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.by_dir
+            .values()
+            .find_map(|marks| marks.recovery_points.get(partition).copied())
+    }
+
     /// Takes note of one log.
     pub(crate) fn add(&mut self, partition: TopicPartition, log: &PartitionLog) {
         let Some(dir) = log.dir().parent() else {

@@ -6,7 +6,7 @@ use plimsoll_log::PartitionLog;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
 /// A partition that this node leads.
 pub(crate) struct Partition {
@@ -16,6 +16,8 @@ pub(crate) struct Partition {
     pub(crate) index: PartitionIndex,
     leader_epoch: AtomicI32,
     in_sync: AtomicI32,
+    /// The recovery point in the stored checkpoint.
+    stored_to: AtomicI64,
     held: Mutex<Held>,
 }
 
@@ -45,6 +47,7 @@ impl Partition {
             index,
             leader_epoch: AtomicI32::new(0),
             in_sync: AtomicI32::new(1),
+            stored_to: AtomicI64::new(0),
             held: Mutex::new(Held {
                 state,
                 waiting: Vec::new(),
@@ -60,6 +63,17 @@ impl Partition {
     /// How many replicas are in sync.
     pub(crate) fn in_sync(&self) -> i32 {
         self.in_sync.load(Ordering::Acquire)
+    }
+
+    /// The recovery point that the stored checkpoint holds.
+    pub(crate) fn stored_to(&self) -> Offset {
+        Offset(self.stored_to.load(Ordering::Acquire))
+    }
+
+    /// The checkpoint with this recovery point is stored.
+    pub(crate) fn stored(&self, recovery_point: Offset) {
+        self.stored_to
+            .store(recovery_point.get(), Ordering::Release);
     }
 
     /// Takes over what the metadata says of the partition.

@@ -22,13 +22,15 @@ impl Broker {
             }
         }
         if work.checkpoint {
-            let stored = self.dirs.store(self.marks());
-            if let Err(error) = stored {
-                tracing::error!(%error, "cannot write checkpoints");
-            }
+            self.checkpoint();
         }
         if work.retention {
             self.retain(now);
+        }
+        for files in work.doomed {
+            if let Err(error) = files.remove(self.disk()) {
+                tracing::error!(%error, "cannot remove the files of a deleted segment");
+            }
         }
         for path in work.purges {
             if let Err(error) = self.dirs.purge(&path) {
@@ -45,11 +47,41 @@ impl Broker {
         soon.map_or(self.timers.next(), |at| at.min(self.timers.next()))
     }
 
-    /// Forgets producers that have been silent for long.
+    /// Gives up segments that are too old or too many, and forgets producers
+    /// that have been silent for long.
     fn retain(&self, now: Now) {
         for partition in self.catalog().partitions() {
-            if let Ok(log) = partition.lock().log_mut() {
-                log.expire_producers(now.wall);
+            let mut held = partition.lock();
+            let Ok(log) = held.log_mut() else {
+                continue;
+            };
+            log.expire_producers(now.wall);
+            match log.enforce_retention(now.wall) {
+                Ok(expired) if expired.is_empty() => {}
+                Ok(expired) => {
+                    let (topic, index) = (&partition.topic, partition.index.get());
+                    for segment in expired {
+                        let base = segment.base_offset.get();
+                        let reason = segment.reason;
+                        tracing::info!(%topic, partition = index, base, ?reason, "segment deleted");
+                        self.timers.doom(segment.files);
+                    }
+                    held.wake_all();
+                }
+                Err(error) => report(partition, "enforce retention", Err(error)),
+            }
+        }
+    }
+
+    fn checkpoint(&self) {
+        let marks = self.marks();
+        if let Err(error) = self.dirs.store(&marks) {
+            tracing::error!(%error, "cannot write checkpoints");
+            return;
+        }
+        for partition in self.catalog().partitions() {
+            if let Some(recovery_point) = marks.recovery_point(&name(partition)) {
+                partition.stored(recovery_point);
             }
         }
     }
@@ -74,7 +106,7 @@ impl Broker {
             }
             held.close();
         }
-        self.dirs.store(marks)?;
+        self.dirs.store(&marks)?;
         match failed {
             Some(error) => Err(error.into()),
             None => Ok(self.dirs.mark_clean()?),

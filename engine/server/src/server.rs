@@ -23,6 +23,8 @@ pub struct Server {
     clock: Clock,
     net: Net,
     housekeeper: Housekeeper,
+    /// Compaction has a thread of its own: a pass takes as long as it takes.
+    cleaner: Housekeeper,
     address: String,
 }
 
@@ -73,11 +75,14 @@ impl Server {
         let ticking = Arc::clone(&broker);
         let tick = move |now| ticking.tick(now);
         let housekeeper = Housekeeper::start(clock, net.pools(), tick)?;
+        let cleaning = Arc::clone(&broker);
+        let cleaner = Housekeeper::start(clock, Vec::new(), move |now| cleaning.clean(now))?;
         Ok(Self {
             broker,
             clock,
             net,
             housekeeper,
+            cleaner,
             address: ready,
         })
     }
@@ -105,6 +110,8 @@ impl Server {
     pub fn shutdown(self) -> Result<(), ServerError> {
         self.net.stop();
         self.housekeeper.stop();
+        self.broker.stop_cleaning();
+        self.cleaner.stop();
         self.broker
             .shutdown(self.clock.now())
             .map_err(|e| ServerError::Broker(format!("not stopped cleanly: {e}")))

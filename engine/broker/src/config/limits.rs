@@ -24,6 +24,12 @@ pub struct Limits {
     pub retention_check_interval: Duration,
     /// How often recovery points, log starts and high watermarks are written.
     pub checkpoint_interval: Duration,
+    /// Whether compacted topics are compacted.
+    pub compacts: bool,
+    /// How long the cleaner rests when there was nothing to do.
+    pub clean_backoff: Duration,
+    /// The memory of the cleaner's map of keys.
+    pub clean_map_bytes: usize,
     /// The partitions of the offsets topic.
     pub offsets_partitions: i32,
     /// The partitions of the transactions topic.
@@ -62,10 +68,22 @@ impl Limits {
             described_partitions_max: size("max.request.partition.size.limit"),
             retention_check_interval: period("log.retention.check.interval.ms"),
             checkpoint_interval: period("log.flush.offset.checkpoint.interval.ms"),
+            compacts: layers.flag("log.cleaner.enable"),
+            clean_backoff: period("log.cleaner.backoff.ms"),
+            clean_map_bytes: map_bytes(layers),
             offsets_partitions: count("offsets.topic.num.partitions"),
             transaction_partitions: count("transaction.state.log.num.partitions"),
         }
     }
+}
+
+/// The part of the cleaner's buffer that its map may fill.
+fn map_bytes(layers: &Layers) -> usize {
+    let buffer = layers.number("log.cleaner.dedupe.buffer.size").unwrap_or(0);
+    let factor = layers.broker("log.cleaner.io.buffer.load.factor");
+    let factor: f64 = factor.and_then(|factor| factor.parse().ok()).unwrap_or(1.0);
+    let tenths = (factor * 10.0).round().clamp(0.0, 10.0) as i64;
+    usize::try_from(buffer / 10 * tenths).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -85,6 +103,9 @@ mod tests {
             described_partitions_max: 2000,
             retention_check_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(60),
+            compacts: true,
+            clean_backoff: Duration::from_secs(15),
+            clean_map_bytes: (128 << 20) / 10 * 9,
             offsets_partitions: 50,
             transaction_partitions: 50,
         };

@@ -213,11 +213,17 @@ pub const TOPIC_PROPERTIES: &[TopicProperty] = &[
         &[same("min.insync.replicas")],
         "How many replicas must be in sync for acks=all to be accepted.",
     ),
-    topic(
-        "preallocate",
-        Kind::Bool,
-        &[same("log.preallocate")],
-        "Whether a segment's file takes its full size when it is created.",
+    refused(
+        with_default(
+            topic(
+                "preallocate",
+                Kind::Bool,
+                &[same("log.preallocate")],
+                "Whether a segment's file takes its full size when it is created.",
+            ),
+            "false",
+        ),
+        "segments grow as they are written",
     ),
     refused(
         with_default(

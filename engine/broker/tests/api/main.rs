@@ -7,3 +7,4 @@ mod records;
 mod support;
 mod topics;
 mod transactions;
+mod upkeep;

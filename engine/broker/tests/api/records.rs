@@ -43,7 +43,7 @@ fn topic_name() -> TopicName {
 }
 
 /// A world with the topic `orders` of two partitions, and the topic's id.
-fn world_with(settings: &[(&str, &str)]) -> (World, Uuid) {
+pub fn world_with(settings: &[(&str, &str)]) -> (World, Uuid) {
     let mut all = vec![("num.partitions", "2")];
     all.extend_from_slice(settings);
     let mut world = World::with(&all);
@@ -103,8 +103,8 @@ fn body_of(frame: &[u8], api: ApiKey, version: i16) -> Vec<u8> {
     frame[4 + header.1..].to_vec()
 }
 
-struct Sent {
-    error: ErrorCode,
+pub struct Sent {
+    pub error: ErrorCode,
     base_offset: i64,
     log_append_time: i64,
 }
@@ -145,7 +145,7 @@ fn produce(world: &mut World, version: i16, topic: Topic<'_>, records: &[u8]) ->
     }
 }
 
-fn produce_name(world: &mut World, records: &[u8]) -> Sent {
+pub fn produce_name(world: &mut World, records: &[u8]) -> Sent {
     produce(world, 9, Topic::Name("orders"), records)
 }
 
@@ -574,7 +574,7 @@ fn without_a_free_slot_a_fetch_goes_without_a_session() {
     assert_eq!(fetch(&mut world, 12, &open).session, 0);
 }
 
-fn offset_at(world: &mut World, version: i16, timestamp: i64) -> (ErrorCode, i64, i64) {
+pub fn offset_at(world: &mut World, version: i16, timestamp: i64) -> (ErrorCode, i64, i64) {
     let partition = ListOffsetsPartition::default().with_timestamp(timestamp);
     let partition = if version >= 4 {
         partition.with_current_leader_epoch(-1)
@@ -739,6 +739,13 @@ fn producer_ids_are_never_given_twice() {
         .with_transactional_id(Some(TransactionalId(StrBytes::default())));
     let response: InitProducerIdResponse = world.ask(ApiKey::InitProducerId, 4, &empty);
     assert_eq!(response.error_code, ErrorCode::InvalidRequest.code());
+}
+
+/// Bytes in partition 0.
+pub fn size(world: &mut World) -> i64 {
+    let query = DescribeLogDirsRequest::default().with_topics(None);
+    let response: DescribeLogDirsResponse = world.ask(ApiKey::DescribeLogDirs, 1, &query);
+    response.results[0].topics[0].partitions[0].partition_size
 }
 
 #[test]
