@@ -71,7 +71,11 @@ impl ConsumerGroup {
         let version = turn.world.topics.version();
         let is_stale = self.checked != Some(version);
         let mut epoch = self.epoch;
-        let matched = membership.matched(turn.world.topics)?;
+        let is_behind = epoch.epoch > self.target_epoch;
+        let matched = match is_changed || is_stale || is_behind {
+            true => membership.matched(turn.world.topics)?,
+            false => Matched::new(),
+        };
         if value != before.value {
             let (group, member) = (self.id.clone(), report.member.clone());
             turn.record(GroupRecord::Member(group, member, Some(value.clone())));

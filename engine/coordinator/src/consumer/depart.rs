@@ -13,8 +13,7 @@ impl ConsumerGroup {
         for member in gone {
             self.end_timers(member, turn);
         }
-        let speaks_new = |id: &MemberId| self.members.get(id).is_some_and(|m| !m.is_classic());
-        if gone.iter().any(speaks_new) {
+        if self.leaves_classic_alone(gone) {
             let mut after = self.clone();
             for record in gone.iter().flat_map(|m| self.member_tombstones(m)) {
                 after.apply(record);
@@ -45,6 +44,20 @@ impl ConsumerGroup {
             metadata_hash,
         };
         turn.record(GroupRecord::Epoch(self.id.clone(), Some(epoch)));
+    }
+
+    /// Whether the last that spoke the new protocol are among those who go,
+    /// and somebody stays.
+    fn leaves_classic_alone(&self, gone: &[MemberId]) -> bool {
+        let (mut went, mut stay) = (false, false);
+        for (id, member) in &self.members {
+            match (gone.contains(id), member.is_classic()) {
+                (false, false) => return false,
+                (false, true) => stay = true,
+                (true, is_classic) => went |= !is_classic,
+            }
+        }
+        went && stay
     }
 
     /// A member has been silent too long.
