@@ -32,55 +32,11 @@ impl Broker {
 
     /// Creates the topic, as its name says it should be.
     fn create_by_name(&self, change: &mut Change, name: &str) -> Result<(), Refusal> {
-        let layers = self.layers();
-        let limits = self.limits();
-        let text = |property: &str| layers.broker(property).unwrap_or_default().to_owned();
         let (layout, settings) = match name {
-            OFFSETS_TOPIC => {
-                let replicas = at_most_one_per_broker(
-                    change.image(),
-                    layers.number("offsets.topic.replication.factor"),
-                );
-                let segment = text("offsets.topic.segment.bytes");
-                let settings = [
-                    ("cleanup.policy", "compact".into()),
-                    ("compression.type", "producer".into()),
-                    ("segment.bytes", segment),
-                ];
-                (
-                    Layout::Counted {
-                        partitions: limits.offsets_partitions,
-                        replicas,
-                    },
-                    settings.to_vec(),
-                )
-            }
-            TRANSACTIONS_TOPIC => {
-                let replicas = at_most_one_per_broker(
-                    change.image(),
-                    layers.number("transaction.state.log.replication.factor"),
-                );
-                let in_sync = layers.number("transaction.state.log.min.isr").unwrap_or(1);
-                let settings = [
-                    ("cleanup.policy", "compact".into()),
-                    ("compression.type", "uncompressed".into()),
-                    ("segment.bytes", text("transaction.state.log.segment.bytes")),
-                    (
-                        "min.insync.replicas",
-                        in_sync.min(replicas.into()).to_string(),
-                    ),
-                    ("unclean.leader.election.enable", "false".into()),
-                ];
-                let partitions = limits.transaction_partitions;
-                (
-                    Layout::Counted {
-                        partitions,
-                        replicas,
-                    },
-                    settings.to_vec(),
-                )
-            }
+            OFFSETS_TOPIC => self.offsets_topic(change.image()),
+            TRANSACTIONS_TOPIC => self.transactions_topic(change.image()),
             _ => {
+                let limits = self.limits();
                 let partitions = limits.default_partitions;
                 let replicas = limits.default_replication_factor;
                 (
@@ -88,14 +44,10 @@ impl Broker {
                         partitions,
                         replicas,
                     },
-                    Vec::new(),
+                    Properties::new(),
                 )
             }
         };
-        let settings: Properties = settings
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
         let new = NewTopic {
             name: name.to_owned(),
             layout,
@@ -103,6 +55,56 @@ impl Broker {
         };
         topics::create(change, &new, self.random_id())
     }
+
+    fn offsets_topic(&self, image: &Image) -> (Layout, Properties) {
+        let layers = self.layers();
+        let wanted = layers.number("offsets.topic.replication.factor");
+        let layout = Layout::Counted {
+            partitions: self.limits().offsets_partitions,
+            replicas: at_most_one_per_broker(image, wanted),
+        };
+        let segment = layers
+            .broker("offsets.topic.segment.bytes")
+            .unwrap_or_default();
+        let settings = properties(&[
+            ("cleanup.policy", "compact"),
+            ("compression.type", "producer"),
+            ("segment.bytes", segment),
+        ]);
+        (layout, settings)
+    }
+
+    fn transactions_topic(&self, image: &Image) -> (Layout, Properties) {
+        let layers = self.layers();
+        let wanted = layers.number("transaction.state.log.replication.factor");
+        let replicas = at_most_one_per_broker(image, wanted);
+        let in_sync = layers.number("transaction.state.log.min.isr").unwrap_or(1);
+        let in_sync = in_sync.min(replicas.into()).to_string();
+        let segment = layers
+            .broker("transaction.state.log.segment.bytes")
+            .unwrap_or_default();
+        let settings = properties(&[
+            ("cleanup.policy", "compact"),
+            ("compression.type", "uncompressed"),
+            ("segment.bytes", segment),
+            ("min.insync.replicas", &in_sync),
+            ("unclean.leader.election.enable", "false"),
+        ]);
+        (
+            Layout::Counted {
+                partitions: self.limits().transaction_partitions,
+                replicas,
+            },
+            settings,
+        )
+    }
+}
+
+fn properties(pairs: &[(&str, &str)]) -> Properties {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// As many replicas as are wanted, and as there are brokers.

@@ -1,9 +1,13 @@
 //! Every API in every version, in frames as clients send them.
 
+mod client;
+mod fetch;
 mod groups;
 mod hostile;
+mod lookup;
 mod metadata;
-mod records;
+mod produce;
+mod settings;
 mod support;
 mod topics;
 mod transactions;

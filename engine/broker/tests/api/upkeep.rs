@@ -1,6 +1,7 @@
 //! What the broker does by itself as time passes.
 
-use crate::records::{offset_at, produce_name, world_with};
+use crate::client::{produce_name, world_with};
+use crate::lookup::offset_at;
 use crate::support::World;
 use plimsoll_wire::batch::{BatchBuilder, BatchSettings};
 use plimsoll_wire::error_code::ErrorCode;
@@ -59,7 +60,7 @@ fn compaction_keeps_the_latest_record_of_each_key() {
         let batch = keyed(&world, if round % 2 == 0 { "a" } else { "b" });
         assert_eq!(produce_name(&mut world, &batch).error, ErrorCode::None);
     }
-    let size = |world: &mut World| crate::records::size(world);
+    let size = |world: &mut World| crate::lookup::size(world);
     let before = size(&mut world);
     world.pass(Duration::from_secs(61));
     // Segments are made durable, then checkpoints say so, then logs are cleaned.
