@@ -114,12 +114,14 @@ impl<const N: usize> Entries<N> {
     /// Drops everything, and whatever else the file holds.
     pub(crate) fn clear(&mut self, place: Place<'_>) -> Result<(), LogError> {
         let slot = std::mem::take(&mut self.slot);
-        slot.get(place)?
-            .truncate(0)
-            .map_err(place.failed("truncate"))?;
+        let file = slot.existing(place)?;
+        let unsynced = file.is_some();
+        if let Some(file) = file {
+            file.truncate(0).map_err(place.failed("truncate"))?;
+        }
         *self = Self {
             slot,
-            unsynced: true,
+            unsynced,
             ..Self::default()
         };
         Ok(())

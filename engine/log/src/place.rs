@@ -7,6 +7,7 @@ use crate::disk::{Disk, DiskFile, Open};
 use crate::error::{LogError, io_error};
 use crate::names::{Kind, Stage, segment_path};
 use plimsoll_wire::types::Offset;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -85,6 +86,22 @@ impl Slot {
             .open(&path, Open::Create)
             .map_err(io_error("open", &path))?;
         Ok(self.0.get_or_init(|| file))
+    }
+
+    /// The file, when there is one.
+    pub(crate) fn existing(
+        &self,
+        place: Place<'_>,
+    ) -> Result<Option<&Arc<dyn DiskFile>>, LogError> {
+        if let Some(file) = self.0.get() {
+            return Ok(Some(file));
+        }
+        let path = place.path();
+        match place.home.disk.open(&path, Open::Write) {
+            Ok(file) => Ok(Some(self.0.get_or_init(|| file))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(io_error("open", &path)(e)),
+        }
     }
 
     /// Lets the handle go; it is opened again when needed.

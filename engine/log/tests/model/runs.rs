@@ -6,7 +6,7 @@ use plimsoll_log::MemDisk;
 
 #[test]
 fn the_log_is_what_the_model_says_after_every_step() {
-    for seed in 0..cases(20) {
+    for seed in 0..cases(12) {
         let mut world = World::new(seed, &MemDisk::new()).unwrap();
         for step in 0..150 {
             world.step().unwrap();
