@@ -13,9 +13,8 @@ pub mod language;
 pub mod orders;
 pub mod plan;
 pub mod shipped;
-mod text_form;
-pub mod units;
 
 pub use language::{CellSpec, Problem, Spec, SpecError};
 pub use plan::{Cell, CellId, Plan, Run};
-pub use text_form::TextError;
+pub use plimsoll_units as units;
+pub use plimsoll_units::TextError;

@@ -1,10 +1,8 @@
 //! Arrivals: how records are spaced around the offered rate.
 
 use super::call::Call;
-use crate::{
-    text_form::{TextError, text_form},
-    units::Count,
-};
+use crate::units::Count;
+use plimsoll_units::{TextError, text_form};
 use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Records that may come at once.

@@ -10,10 +10,8 @@ use super::{
     sizes::SizeSpec,
     sources::{Source, Split},
 };
-use crate::{
-    text_form::TextError,
-    units::{Share, Size, Span},
-};
+use crate::units::{Share, Size, Span};
+use plimsoll_units::TextError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

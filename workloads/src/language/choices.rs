@@ -1,6 +1,6 @@
 //! Settings that are one of a few words.
 
-use crate::text_form::{TextError, text_form};
+use plimsoll_units::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 /// A type with one word for each value; the first of a value's words is the

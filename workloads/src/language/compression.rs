@@ -1,6 +1,6 @@
 //! Compression: a codec and, where the codec has them, a level.
 
-use crate::text_form::{TextError, text_form};
+use plimsoll_units::{TextError, text_form};
 use std::{fmt, ops::RangeInclusive, str::FromStr};
 
 /// A compression codec of the record-batch format.

@@ -15,10 +15,8 @@ use super::{
     sizes::SizeSpec,
     sources::{Source, Split},
 };
-use crate::{
-    text_form::TextError,
-    units::{Share, Size, Span},
-};
+use crate::units::{Share, Size, Span};
+use plimsoll_units::TextError;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -245,7 +243,7 @@ macro_rules! settings {
                 name: &str,
                 text: &str,
                 base: &std::path::Path,
-            ) -> Option<Result<(), $crate::text_form::TextError>> {
+            ) -> Option<Result<(), $crate::TextError>> {
                 use $crate::language::fields::Setting;
                 match name {
                     $(stringify!($field) => Some(<$type>::read(text).and_then(|mut value| {
@@ -254,7 +252,7 @@ macro_rules! settings {
                             if !range.contains(&value) {
                                 let (from, to) = (range.start(), range.end());
                                 let accepted = format!("from {from} to {to}");
-                                return Err($crate::text_form::TextError::new(text, accepted));
+                                return Err($crate::TextError::new(text, accepted));
                             }
                         )?
                         value.rebase(base);

@@ -1,10 +1,8 @@
 //! Record keys: which there are, and how often each comes.
 
 use super::call::Call;
-use crate::{
-    text_form::{TextError, text_form},
-    units::{Count, Share},
-};
+use crate::units::{Count, Share};
+use plimsoll_units::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 /// Keys that may be asked for: what fits in a key's ten digits.

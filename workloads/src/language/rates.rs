@@ -1,10 +1,8 @@
 //! The offered load: how many records a second, over the run.
 
 use super::call::Call;
-use crate::{
-    text_form::{TextError, text_form},
-    units::{ByteRate, Rate},
-};
+use crate::units::{ByteRate, Rate};
+use plimsoll_units::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 /// Levels that one step profile may have.

@@ -1,10 +1,8 @@
 //! Settings of the run as a whole; these are never swept.
 
 use super::fields::settings;
-use crate::{
-    text_form::{TextError, text_form},
-    units::Span,
-};
+use crate::units::Span;
+use plimsoll_units::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 settings! {

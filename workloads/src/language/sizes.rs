@@ -1,10 +1,8 @@
 //! Record sizes: one size, or a distribution of them.
 
 use super::call::Call;
-use crate::{
-    text_form::{TextError, text_form},
-    units::Size,
-};
+use crate::units::Size;
+use plimsoll_units::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 /// Largest record that may be asked for: what fits in a request.

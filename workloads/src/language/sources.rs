@@ -1,9 +1,7 @@
 //! Where a workload's own records come from, and how a file is split.
 
-use crate::{
-    shipped,
-    text_form::{TextError, text_form},
-};
+use crate::shipped;
+use plimsoll_units::{TextError, text_form};
 use std::{
     fmt,
     path::{Path, PathBuf},

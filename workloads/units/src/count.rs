@@ -1,7 +1,7 @@
 //! Plain counts that may be large.
 
 use super::decimal::Decimal;
-use crate::text_form::{TextError, text_form};
+use crate::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 /// A number of things: `100`, `10K`, `1.5M`, `1G`.

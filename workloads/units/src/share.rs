@@ -1,6 +1,6 @@
 //! Shares of a whole.
 
-use crate::text_form::TextError;
+use crate::TextError;
 use std::{fmt, str::FromStr};
 
 /// A share from 0 to 1: `0.25` or `25%`. A number in JSON. Kept in billionths,

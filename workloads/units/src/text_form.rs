@@ -1,4 +1,4 @@
-//! One text form for each value of the language.
+//! One text form for each value that a person writes.
 //!
 //! A type that displays what it parses is stored in JSON as that text and
 //! described to the JSON Schema by examples, so that the workload file, the
@@ -14,7 +14,8 @@ pub struct TextError {
 }
 
 impl TextError {
-    pub(crate) fn new(text: &str, expected: impl Into<String>) -> Self {
+    /// `text` is not `expected`.
+    pub fn new(text: &str, expected: impl Into<String>) -> Self {
         Self {
             text: text.to_owned(),
             expected: expected.into(),
@@ -28,10 +29,12 @@ impl TextError {
 }
 
 /// Serialises a type as the text it displays, deserialises what it parses, and
-/// describes it to the JSON Schema.
+/// describes it to the JSON Schema. The calling crate needs `serde` and
+/// `schemars`.
+#[macro_export]
 macro_rules! text_form {
     ($name:ident: $what:literal, as [$($kind:literal),+], such as [$($example:literal),+]) => {
-        $crate::text_form::text_form!(@serde $name);
+        $crate::text_form!(@serde $name);
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -48,7 +51,7 @@ macro_rules! text_form {
         }
     };
     ($name:ident: $what:literal, one of [$($choice:literal),+]) => {
-        $crate::text_form::text_form!(@serde $name);
+        $crate::text_form!(@serde $name);
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -75,4 +78,3 @@ macro_rules! text_form {
         }
     };
 }
-pub(crate) use text_form;

@@ -1,7 +1,7 @@
 //! Rates: things per second, and bytes per second.
 
 use super::{decimal::Decimal, size};
-use crate::text_form::{TextError, text_form};
+use crate::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 /// Things per second: `100/s`, `50K/s`, `1.5M/s`, `10M/d`. Always above zero.

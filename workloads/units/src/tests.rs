@@ -1,5 +1,5 @@
 use super::*;
-use crate::text_form::TextError;
+use crate::TextError;
 use proptest::prelude::*;
 use std::{fmt::Display, str::FromStr};
 

@@ -12,12 +12,14 @@ mod rate;
 mod share;
 mod size;
 mod span;
+mod text_form;
 
 pub use count::Count;
 pub use rate::{ByteRate, Rate};
 pub use share::Share;
 pub use size::Size;
 pub use span::Span;
+pub use text_form::TextError;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Sizes in bytes.
 
 use super::decimal::Decimal;
-use crate::text_form::{TextError, text_form};
+use crate::{TextError, text_form};
 use std::{fmt, str::FromStr};
 
 /// A number of bytes: `100B`, `1KB` (1000), `1KiB` (1024), `1.5GiB`. A bare

@@ -1,7 +1,7 @@
 //! Lengths of time.
 
 use super::decimal::Decimal;
-use crate::text_form::{TextError, text_form};
+use crate::{TextError, text_form};
 use std::{fmt, str::FromStr, time::Duration};
 
 /// A length of time to the nanosecond: `250us`, `5ms`, `1.5s`, `1m30s`, `7d`.
