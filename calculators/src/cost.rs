@@ -1,0 +1,331 @@
+//! What a month costs: Kafka, self-managed and managed, against services that
+//! bill bytes or requests. Rule $1. Prices are inputs, never constants.
+
+use crate::answer::Answer;
+use crate::error::{InputError, above_zero, within};
+use crate::exact::Exact;
+use crate::unit::Unit;
+use plimsoll_units::{Rate, Size};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The prices that come with the calculator.
+pub const SHIPPED_PRICES: &str = include_str!("../prices.toml");
+
+const HOURS: u64 = 720;
+const DAYS: u64 = 30;
+const SECONDS: u64 = DAYS * 86_400;
+const GB: u64 = 1_000_000_000;
+const TIB: u64 = 1 << 40;
+
+/// A dated list of prices in US dollars.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// The day on which they held.
+    pub as_of: String,
+    /// Bills bytes published and delivered.
+    pub pubsub: ByteService,
+    /// Bills requests.
+    pub queue: RequestService,
+    /// Bills what is published to queues.
+    pub fanout: Fanout,
+    /// Kafka on rented machines.
+    pub self_managed: Cluster,
+    /// Kafka as a service.
+    pub managed: Cluster,
+}
+
+/// A service that bills bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByteService {
+    /// For 2^40 bytes, in or out.
+    pub per_tib: f64,
+    /// What the smallest message counts for.
+    pub least_bytes: u64,
+}
+
+/// A service that bills requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestService {
+    /// For a million requests.
+    pub per_million_requests: f64,
+    /// Bytes that count as one request.
+    pub chunk_bytes: u64,
+    /// Messages that share a request.
+    pub messages_per_request: u64,
+}
+
+/// A service that copies messages to queues.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fanout {
+    /// For a million messages published.
+    pub per_million_publishes: f64,
+}
+
+/// A Kafka cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// For one broker and hour.
+    pub broker_hour: f64,
+    /// For 10^9 bytes of disk and month.
+    pub disk_gb_month: f64,
+    /// For 10^9 bytes sent from zone to zone by replication.
+    pub between_zones_gb: f64,
+    /// People, for a month.
+    pub operations_month: f64,
+}
+
+impl Prices {
+    /// Reads a list of prices. Refuses unknown, absent and negative ones.
+    pub fn from_toml(text: &str) -> Result<Self, InputError> {
+        let refuse = |reason: String| InputError::Prices { reason };
+        let prices: Self =
+            toml::from_str(text).map_err(|error| refuse(error.message().to_owned()))?;
+        let named = [
+            ("pubsub.per_tib", prices.pubsub.per_tib),
+            (
+                "queue.per_million_requests",
+                prices.queue.per_million_requests,
+            ),
+            (
+                "fanout.per_million_publishes",
+                prices.fanout.per_million_publishes,
+            ),
+            ("self_managed.broker_hour", prices.self_managed.broker_hour),
+            (
+                "self_managed.disk_gb_month",
+                prices.self_managed.disk_gb_month,
+            ),
+            (
+                "self_managed.between_zones_gb",
+                prices.self_managed.between_zones_gb,
+            ),
+            (
+                "self_managed.operations_month",
+                prices.self_managed.operations_month,
+            ),
+            ("managed.broker_hour", prices.managed.broker_hour),
+            ("managed.disk_gb_month", prices.managed.disk_gb_month),
+            ("managed.between_zones_gb", prices.managed.between_zones_gb),
+            ("managed.operations_month", prices.managed.operations_month),
+        ];
+        let wrong = named
+            .iter()
+            .find(|(_, price)| !(0.0..=1e12).contains(price));
+        if let Some((name, price)) = wrong {
+            return Err(refuse(format!("{name} is {price}, not 0 to 10^12 dollars")));
+        }
+        if prices.queue.chunk_bytes == 0 || prices.queue.messages_per_request == 0 {
+            return Err(refuse(
+                "queue.chunk_bytes or queue.messages_per_request is 0".to_owned(),
+            ));
+        }
+        Ok(prices)
+    }
+
+    /// The prices that come with the calculator.
+    pub fn shipped() -> Self {
+        Self::from_toml(SHIPPED_PRICES).unwrap_or_else(|error| panic!("prices.toml: {error}"))
+    }
+}
+
+/// What is sent, and the cluster that would carry it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Messages a second, on average over the month.
+    pub rate: Rate,
+    /// Bytes of a message.
+    pub size: Size,
+    /// Groups that read everything.
+    pub groups: u32,
+    /// Copies of every partition.
+    pub replication: u32,
+    /// Brokers of the cluster.
+    pub brokers: u32,
+    /// Disk over all brokers.
+    pub disk: Size,
+    /// What everything costs.
+    pub prices: Prices,
+}
+
+impl Input {
+    /// `rate` messages of `size`, read once, against three brokers of 1 TB.
+    pub fn new(rate: Rate, size: Size) -> Self {
+        Self {
+            rate,
+            size,
+            groups: 1,
+            replication: 3,
+            brokers: 3,
+            disk: Size::from_bytes(3_000_000_000_000),
+            prices: Prices::shipped(),
+        }
+    }
+}
+
+/// The month's bill of `input`, of 30 days.
+///
+/// Rule $1. Services: messages × what one costs. Kafka: brokers, disk and
+/// replication between zones. The crossover is the number of messages a day at
+/// which the fixed part of Kafka equals what a service takes for them.
+pub fn cost(input: &Input) -> Result<Answer, InputError> {
+    let size = above_zero("size", input.size)?;
+    let brokers = within("brokers", input.brokers, 1, 1_000_000)?;
+    let copies = within("replication", input.replication, 1, 1000)?.minus(Exact::ONE);
+    let groups = within("groups", input.groups, 1, 1_000_000)?;
+    let prices = &input.prices;
+    let messages = Exact::from(input.rate) * Exact::from(SECONDS);
+    let each = Messages::new(size, groups, prices);
+
+    let mut answer = Answer::new("cost", &["$1"]);
+    answer.line(
+        "messages a day",
+        Unit::Count,
+        messages / Exact::from(DAYS),
+        "rate × 86 400",
+    )?;
+    let services = [
+        (
+            "Pub/Sub",
+            each.pubsub,
+            "(1 + groups) × max(size, least) ÷ 2^40 × price of a TiB",
+        ),
+        (
+            "queue",
+            each.queue,
+            "send, receive and delete, for every chunk",
+        ),
+        (
+            "fan-out and queues",
+            each.fanout,
+            "publish, then receive and delete for every group",
+        ),
+    ];
+    let million = Exact::whole(1_000_000);
+    for (name, one, because) in services {
+        answer.line(
+            &format!("{name}, a million"),
+            Unit::Dollars,
+            one * million,
+            because,
+        )?;
+        answer.line(
+            &format!("{name}, a month"),
+            Unit::Dollars,
+            one * messages,
+            "messages × what one costs",
+        )?;
+    }
+    let mut cheapest = services
+        .map(|(name, one, _)| (name, one * messages))
+        .to_vec();
+    let kafkas = [
+        ("Kafka, self-managed", &prices.self_managed),
+        ("Kafka, managed", &prices.managed),
+    ];
+    for (name, cluster) in kafkas {
+        let fixed = cluster_month(cluster, brokers, input.disk.into());
+        let traffic = Exact::from_f64(cluster.between_zones_gb) * size * copies / GB.into();
+        let month = fixed + traffic * messages;
+        cheapest.push((name, month));
+        answer.line(
+            &format!("{name}, a month"),
+            Unit::Dollars,
+            month,
+            "brokers, disk, people, replication between zones",
+        )?;
+        let saved = each.pubsub.minus(traffic);
+        if saved.is_zero() {
+            answer.text(
+                &format!("{name}, crossover"),
+                "never",
+                "its traffic alone costs more than Pub/Sub",
+            );
+        } else {
+            let crossover = fixed / saved / DAYS.into();
+            answer.line(
+                &format!("{name}, crossover"),
+                Unit::Count,
+                crossover,
+                "messages a day from which it beats Pub/Sub, on this cluster",
+            )?;
+        }
+    }
+    cheapest.sort_by_key(|(_, month)| *month);
+    if let Some((name, month)) = cheapest.first() {
+        answer.bind(
+            name,
+            format!("the cheapest, at {} a month", Unit::Dollars.show(*month)),
+        );
+    }
+    answer.note(format!(
+        "prices as of {}, from a file that you can edit; people count only where operations_month says so.",
+        prices.as_of
+    ));
+    corrections(&mut answer, &each, messages);
+    Ok(answer)
+}
+
+/// What one message costs.
+struct Messages {
+    pubsub: Exact,
+    queue: Exact,
+    fanout: Exact,
+    per_request: Exact,
+    /// The size at which Pub/Sub takes as much as one request.
+    as_much: Exact,
+}
+
+impl Messages {
+    fn new(size: Exact, groups: Exact, prices: &Prices) -> Self {
+        let tib = Exact::from_f64(prices.pubsub.per_tib) / TIB.into();
+        let directions = Exact::ONE + groups;
+        let queue = &prices.queue;
+        let per_request = Exact::from_f64(queue.per_million_requests) / Exact::whole(1_000_000);
+        let chunks = (size / queue.chunk_bytes.into()).ceil();
+        let request = per_request * chunks / queue.messages_per_request.into();
+        let publish =
+            Exact::from_f64(prices.fanout.per_million_publishes) / Exact::whole(1_000_000);
+        Self {
+            pubsub: tib * directions * size.max(prices.pubsub.least_bytes.into()),
+            queue: request * (Exact::ONE + Exact::whole(2) * groups),
+            fanout: publish * chunks + request * Exact::whole(2) * groups,
+            per_request,
+            as_much: per_request / tib / directions,
+        }
+    }
+}
+
+fn cluster_month(cluster: &Cluster, brokers: Exact, disk: Exact) -> Exact {
+    let machines = Exact::from_f64(cluster.broker_hour) * brokers * HOURS.into();
+    let disks = Exact::from_f64(cluster.disk_gb_month) * disk / GB.into();
+    machines + disks + Exact::from_f64(cluster.operations_month)
+}
+
+fn corrections(answer: &mut Answer, each: &Messages, messages: Exact) {
+    let show = |value| Unit::Dollars.show(value);
+    let million = Exact::whole(1_000_000);
+    answer.correct(
+        "$1",
+        &format!(
+            "Pub/Sub about {} per million, {} a month here",
+            show(each.per_request * million),
+            show(each.per_request * messages)
+        ),
+        &format!(
+            "{} per million, {} a month",
+            show(each.pubsub * million),
+            show(each.pubsub * messages)
+        ),
+        &format!(
+            "that is a price for requests; Pub/Sub bills bytes and takes as much only at {}",
+            Unit::Bytes.show(each.as_much)
+        ),
+    );
+}

@@ -1,0 +1,316 @@
+//! How much disk a topic takes: rules D1 to D4 and D7.
+//!
+//! Bytes are exact from the shape of the batches. The document multiplies
+//! payload by time; the log also holds batch headers, record framing and
+//! indexes, and bytes that have expired and wait for their segment.
+
+use crate::answer::Answer;
+use crate::batch::{BatchShape, DEFAULT_BATCH_BYTES, RecordShape};
+use crate::error::{InputError, above_zero, within};
+use crate::exact::Exact;
+use crate::parameter::{Between, Parameter};
+use crate::range::Range;
+use crate::unit::Unit;
+use plimsoll_units::{Rate, Share, Size, Span};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An offset index entry (8) and a time index entry (12) for every
+/// `log.index.interval.bytes` appended.
+const INDEX_BYTES: u64 = 8 + 12;
+const INDEX_INTERVAL_BYTES: u64 = 4096;
+/// `log.index.size.max.bytes`, for the offset and the time index.
+const PREALLOCATED_BYTES: u64 = 2 * 10 * 1024 * 1024;
+/// `log.retention.check.interval.ms` and `file.delete.delay.ms`, in seconds.
+const CHECK_SECONDS: u64 = 300;
+const DELETE_DELAY_SECONDS: u64 = 60;
+
+/// What is kept, how it is stored, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Records a second, over all partitions.
+    pub rate: Rate,
+    /// Key, value and headers of a record.
+    pub record: RecordShape,
+    /// How long records are kept.
+    pub retention: Span,
+    /// How they are stored.
+    pub storage: Storage,
+}
+
+/// How a topic is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// Copies of every partition.
+    pub replication: u32,
+    /// Brokers that share the bytes.
+    pub brokers: u32,
+    /// Partitions of the topic.
+    pub partitions: u32,
+    /// Bytes that a producer puts into one batch, before compression.
+    pub batch: Parameter<Size>,
+    /// How many times smaller records get by compression; 1 for none.
+    pub ratio: Parameter<Between<f64>>,
+    /// Bytes at which a segment is rolled.
+    pub segment: Parameter<Size>,
+    /// Age at which a segment is rolled.
+    pub roll: Parameter<Span>,
+    /// Room above what is used.
+    pub headroom: Parameter<Between<Share>>,
+    /// Use of a disk at which an alert goes off.
+    pub alert: Parameter<Share>,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            replication: 3,
+            brokers: 3,
+            partitions: 12,
+            batch: Parameter::default_of("batch.size", Size::from_bytes(DEFAULT_BATCH_BYTES)),
+            ratio: Parameter::default_of("compression.type", Between::new(1.0, 1.0)),
+            segment: Parameter::default_of("log.segment.bytes", Size::from_bytes(1 << 30)),
+            roll: Parameter::default_of("log.roll.hours", Span::from_secs(604_800)),
+            headroom: Parameter::quoted("D2", "20%..30%"),
+            alert: Parameter::quoted("D7", "80%"),
+        }
+    }
+}
+
+/// The bytes behind a disk or a retention: one place for both directions.
+pub(crate) struct Model {
+    pub(crate) batch: BatchShape,
+    pub(crate) payload_rate: Exact,
+    /// Bytes a second appended to one copy, low where records shrink most.
+    pub(crate) append_rate: Range,
+    /// How much longer than its retention a byte stays.
+    pub(crate) lingering: Range,
+    pub(crate) replication: Exact,
+    /// Provisioned bytes for each one used.
+    pub(crate) room: Range,
+    /// Which of headroom and alert sets the room.
+    pub(crate) room_from: &'static str,
+}
+
+impl Model {
+    pub(crate) fn new(
+        rate: Rate,
+        record: &RecordShape,
+        storage: &Storage,
+    ) -> Result<Self, InputError> {
+        if record.payload_bytes() == 0 {
+            let accepted = "a key or a value above 0B";
+            return Err(InputError::refused("size", record.value, accepted));
+        }
+        let ratio = storage.ratio.value;
+        if !(ratio.low >= 1.0 && ratio.high >= ratio.low && ratio.high <= 1e6) {
+            return Err(InputError::refused(
+                "ratio",
+                ratio,
+                "1 to 1000000, the lower end first",
+            ));
+        }
+        let brokers = within("brokers", storage.brokers, 1, 1_000_000)?;
+        let replication = within("replication", storage.replication, 1, 1000)?;
+        let partitions = within("partitions", storage.partitions, 1, 10_000_000)?;
+        if replication > brokers {
+            let accepted = format!("at most the brokers, {}", storage.brokers);
+            return Err(InputError::refused(
+                "replication",
+                storage.replication,
+                accepted,
+            ));
+        }
+        let alert = above_zero("alert", storage.alert.value)?;
+        let segment = above_zero("segment", storage.segment.value)?;
+        let roll = above_zero("roll", storage.roll.value)?;
+        let batch = BatchShape::filling(record.clone(), storage.batch.value)?;
+        batch.check()?;
+        let rate = Exact::from(rate);
+        let ratio = Range::between(Exact::from_f64(ratio.low), Exact::from_f64(ratio.high));
+        let append_rate = ratio.map(|ratio| rate * batch.bytes_per_record(ratio));
+        let filled = append_rate.map(|bytes| (segment / (bytes / partitions)).min(roll));
+        let half = Exact::ratio(1, 2);
+        let check = Exact::from(CHECK_SECONDS);
+        let lingering = Range::new(0_u64, (filled.mid() + check) * half, filled.high() + check);
+        let lingering = lingering + Exact::from(DELETE_DELAY_SECONDS).into();
+        let alert_room = Range::from(Exact::ONE / alert);
+        let headroom = storage.headroom.value.range().map(|more| Exact::ONE + more);
+        let binds_alert = alert_room.mid() > headroom.mid();
+        Ok(Self {
+            payload_rate: rate * Exact::from(record.payload_bytes()),
+            batch,
+            append_rate,
+            lingering,
+            replication,
+            room: headroom.max(alert_room),
+            room_from: if binds_alert { "alert" } else { "headroom" },
+        })
+    }
+
+    /// Index bytes for each byte appended.
+    pub(crate) fn index_share() -> Exact {
+        Exact::ratio(u128::from(INDEX_BYTES), u128::from(INDEX_INTERVAL_BYTES))
+    }
+
+    /// Bytes of all copies, with indexes, for records that stay so long.
+    pub(crate) fn used(&self, seconds: Range) -> Range {
+        let with_index = Range::from(Exact::ONE + Self::index_share());
+        self.append_rate * seconds * with_index * Range::from(self.replication)
+    }
+}
+
+/// The disk that `input` takes.
+///
+/// Rules D1 (rate × retention), D2 (replication, headroom), D3 (compression),
+/// D4 (whole segments), D7 (alert). One copy = rate ÷ n × (61 + Σ records) ×
+/// retention for batches of n records; indexes add 20 bytes in 4096.
+pub fn disk(input: &Input) -> Result<Answer, InputError> {
+    let retention = above_zero("retention", input.retention)?;
+    let storage = &input.storage;
+    let model = Model::new(input.rate, &input.record, storage)?;
+    let payload = model.payload_rate * retention;
+    let log = model.append_rate * retention.into();
+    let kept = Range::from(retention) + model.lingering;
+    let used = model.used(kept);
+    let provision = used * model.room;
+    let (brokers, partitions) = (storage.brokers, storage.partitions);
+
+    let mut answer = Answer::new("disk", &["D1", "D2", "D3", "D4", "D7"]);
+    let line = &mut answer;
+    line.line(
+        "written",
+        Unit::BytesPerSecond,
+        model.payload_rate,
+        "rate × (key + value)",
+    )?;
+    line.line(
+        "one copy, payload only",
+        Unit::Bytes,
+        payload,
+        "D1: written × retention",
+    )?;
+    line.line(
+        "one copy, as logged",
+        Unit::Bytes,
+        log,
+        "with record framing and batch headers, after compression",
+    )?;
+    let index = log * Range::from(Model::index_share());
+    line.line(
+        "its indexes",
+        Unit::Bytes,
+        index,
+        "20 bytes for every 4096 appended",
+    )?;
+    let lingering = model.append_rate * model.lingering;
+    line.line(
+        "expired, not yet deleted",
+        Unit::Bytes,
+        lingering,
+        "D4: waits for its segment, the check and the delete delay",
+    )?;
+    line.line(
+        "used by all replicas",
+        Unit::Bytes,
+        used,
+        "everything above × replication",
+    )?;
+    line.line(
+        "to provision",
+        Unit::Bytes,
+        provision,
+        "used, with headroom, and below the alert",
+    )?;
+    let per_broker = provision.map(|bytes| bytes / brokers.into());
+    line.line(
+        "per broker",
+        Unit::Bytes,
+        per_broker,
+        "to provision ÷ brokers",
+    )?;
+    one_broker_lost(line, provision, storage)?;
+    let sparse = Exact::from(PREALLOCATED_BYTES) * partitions.into() * model.replication;
+    line.line(
+        "preallocated indexes",
+        Unit::Bytes,
+        sparse,
+        "apparent size of the active segments' indexes; sparse, takes no blocks",
+    )?;
+    line.bind(model.room_from, "it sets the room above what is used");
+    assume(line, storage, &model);
+    corrections(line, payload, &model);
+    Ok(answer)
+}
+
+/// When a broker is gone for good, the rest take its replicas while there are
+/// brokers enough for all copies.
+fn one_broker_lost(
+    answer: &mut Answer,
+    provision: Range,
+    storage: &Storage,
+) -> Result<(), InputError> {
+    if storage.brokers < 2 {
+        answer.note("one broker: its loss is the loss of the data.");
+        return Ok(());
+    }
+    let left = storage.brokers - 1;
+    let copies = storage.replication.min(left);
+    let bytes = provision.map(|bytes| {
+        bytes * Exact::from(copies) / Exact::from(storage.replication) / Exact::from(left)
+    });
+    let why = match copies == storage.replication {
+        true => "the survivors hold every copy again",
+        false => "too few brokers to hold every copy: the survivors carry one copy less",
+    };
+    answer.line("per broker, one lost", Unit::Bytes, bytes, why)
+}
+
+pub(crate) fn assume(answer: &mut Answer, storage: &Storage, model: &Model) {
+    answer.assume("batch", &storage.batch);
+    answer.assume("ratio", &storage.ratio);
+    answer.assume("segment", &storage.segment);
+    answer.assume("roll", &storage.roll);
+    answer.assume("headroom", &storage.headroom);
+    answer.assume("alert", &storage.alert);
+    let (records, bytes) = (model.batch.records, model.batch.bytes());
+    answer.note(format!(
+        "a batch holds {records} records in {bytes} bytes before compression."
+    ));
+}
+
+fn corrections(answer: &mut Answer, payload: Exact, model: &Model) {
+    let show = |value| Unit::Bytes.show(value);
+    let copies = payload * model.replication;
+    let (low, high) = (Exact::ratio(12, 10), Exact::ratio(13, 10));
+    answer.correct(
+        "D1",
+        &format!("{} of disk", show(payload)),
+        &format!(
+            "{} over all copies, {} to {} with room",
+            show(copies),
+            show(copies * low),
+            show(copies * high)
+        ),
+        "rate × retention is one copy; every replica holds it again",
+    );
+    answer.correct(
+        "D2",
+        "20-30% segment overhead",
+        "0.49% of indexes, 61 bytes a batch; the 20-30% are headroom",
+        "an index entry is 8 + 12 bytes for every 4096 appended",
+    );
+    answer.correct(
+        "D7",
+        "alert above 80% in one table, above 85% in another",
+        "80%, the earlier one",
+        "an alert must leave time to act",
+    );
+}
+
+/// How many times smaller the document expects compression to make records.
+pub fn documented_ratio() -> Parameter<Between<f64>> {
+    Parameter::document("D3", Between::new(3.0, 6.0))
+}
