@@ -2,7 +2,7 @@
 
 use crate::fetch_wait::FetchWait;
 use parking_lot::{Mutex, MutexGuard};
-use plimsoll_log::PartitionLog;
+use plimsoll_log::{LogError, PartitionLog};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(crate) struct Partition {
 /// What the lock of a partition protects.
 pub(crate) struct Held {
     state: State,
+    /// Where the log ended when it was last looked at whether it is idle.
+    looked_at: Offset,
     waiting: Vec<Arc<FetchWait>>,
 }
 
@@ -50,6 +52,7 @@ impl Partition {
             stored_to: AtomicI64::new(0),
             held: Mutex::new(Held {
                 state,
+                looked_at: Offset(-1),
                 waiting: Vec::new(),
             }),
         }
@@ -163,6 +166,17 @@ impl Held {
             State::Open(log) => Some(*log),
             State::Offline | State::Deleted | State::Closed => None,
         }
+    }
+
+    /// Frees what an idle log does not need: one that has not grown since the
+    /// last call.
+    pub(crate) fn rest_if_idle(&mut self) -> Result<(), LogError> {
+        let State::Open(log) = &mut self.state else {
+            return Ok(());
+        };
+        let idle = self.looked_at == log.log_end();
+        self.looked_at = log.log_end();
+        if idle { log.rest() } else { Ok(()) }
     }
 
     /// The broker shuts down: nothing is read or written any more.

@@ -22,7 +22,7 @@ impl Refusal {
 impl From<ConfigError> for Refusal {
     fn from(error: ConfigError) -> Self {
         let code = match &error {
-            ConfigError::NotAList { .. } => ErrorCode::InvalidRequest,
+            ConfigError::RestartOnly { .. } => ErrorCode::InvalidRequest,
             _ => ErrorCode::InvalidConfig,
         };
         Self::new(code, error.to_string())

@@ -4,7 +4,7 @@ use crate::config::{Properties, check_topic};
 use crate::metadata::Change;
 use crate::placement;
 use crate::refusal::Refusal;
-use crate::topic_name;
+use crate::topic_name::{self, METADATA_TOPIC};
 use plimsoll_cluster::{
     ConfigChange, Image, MetadataRecord, PartitionRecord, ResourceType, TopicRecord,
 };
@@ -84,6 +84,10 @@ pub(crate) fn push_partitions(
 
 fn check_name(image: &Image, name: &str) -> Result<(), Refusal> {
     let invalid = |words: String| Refusal::new(ErrorCode::InvalidTopicException, words);
+    if name == METADATA_TOPIC {
+        let words = format!("topic name: {name} is the metadata log's");
+        return Err(Refusal::new(ErrorCode::InvalidRequest, words));
+    }
     topic_name::check(name).map_err(|bad| invalid(bad.to_string()))?;
     if image.topic(name).is_some() {
         let words = format!("topic name: {name} exists already");

@@ -47,11 +47,12 @@ impl Broker {
         soon.map_or(self.timers.next(), |at| at.min(self.timers.next()))
     }
 
-    /// Gives up segments that are too old or too many, and forgets producers
-    /// that have been silent for long.
+    /// Gives up segments that are too old or too many, forgets producers that
+    /// have been silent for long, and frees what idle logs hold.
     fn retain(&self, now: Now) {
         for partition in self.catalog().partitions() {
             let mut held = partition.lock();
+            report(partition, "free the memory of a log", held.rest_if_idle());
             let Ok(log) = held.log_mut() else {
                 continue;
             };

@@ -64,18 +64,7 @@ fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> ConfigError
 /// # Errors
 /// When the property is unknown or the value is not accepted.
 pub fn check_topic(name: &str, value: &str) -> Result<(), ConfigError> {
-    let property = &topic_property(name)?.property;
-    property.check(value)?;
-    let empty_policy = name == "cleanup.policy" && value.trim().is_empty();
-    if empty_policy {
-        let (name, value) = (name.to_owned(), "an empty list".to_owned());
-        return Err(ConfigError::OutOfRange {
-            name,
-            value,
-            accepted: property.kind.accepted(),
-        });
-    }
-    Ok(())
+    topic_property(name)?.property.check(value)
 }
 
 /// Whether a broker may start with this setting. Answers with a warning when

@@ -176,7 +176,7 @@ fn settings_that_cannot_be_made_have_kafkas_error() {
         2,
         "retention.ms",
         Some("1"),
-        ErrorCode::InvalidRequest,
+        ErrorCode::InvalidConfig,
     );
     check(
         TOPIC,
@@ -192,7 +192,7 @@ fn settings_that_cannot_be_made_have_kafkas_error() {
         3,
         "cleanup.policy",
         Some("delete"),
-        ErrorCode::InvalidConfig,
+        ErrorCode::None,
     );
     check(
         BROKER,
@@ -208,7 +208,7 @@ fn settings_that_cannot_be_made_have_kafkas_error() {
         0,
         "node.id",
         Some("2"),
-        ErrorCode::InvalidConfig,
+        ErrorCode::InvalidRequest,
     );
     check(8, "1", 0, "root", Some("INFO"), ErrorCode::InvalidRequest);
     check(99, "1", 0, "x", Some("1"), ErrorCode::InvalidRequest);

@@ -94,10 +94,7 @@ fn what_cannot_be_created_has_kafkas_error() {
     check(topic("taken_name", 1, 1), ErrorCode::InvalidTopicException);
     check(topic("", 1, 1), ErrorCode::InvalidTopicException);
     check(topic("a/b", 1, 1), ErrorCode::InvalidTopicException);
-    check(
-        topic("__cluster_metadata", 1, 1),
-        ErrorCode::InvalidTopicException,
-    );
+    check(topic("__cluster_metadata", 1, 1), ErrorCode::InvalidRequest);
     check(topic("a", 0, 1), ErrorCode::InvalidPartitions);
     check(topic("a", 1, 0), ErrorCode::InvalidReplicationFactor);
     check(topic("a", 1, 2), ErrorCode::InvalidReplicationFactor);
