@@ -9,7 +9,7 @@
 //! Invariants:
 //! - Requests of one connection are handled in order; a partition's appends
 //!   are ordered by its lock.
-//! - Metadata changes in one place, [`metadata`], and only after its record is
+//! - Metadata changes in one place, `metadata`, and only after its record is
 //!   durable.
 //! - No bytes of a peer make it panic, nor allocate more than the frame they
 //!   came in.
