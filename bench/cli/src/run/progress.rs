@@ -72,7 +72,7 @@ impl Display {
             self.at,
             self.of,
             self.label,
-            count(progress.tally.acknowledged as f64)
+            count(progress.acknowledged as f64)
         ));
     }
 

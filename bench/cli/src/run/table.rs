@@ -115,6 +115,7 @@ fn plain(value: f64) -> String {
 
 fn digits(value: f64) -> String {
     match value {
+        0.0 => "0".to_owned(),
         value if value >= 99.95 => format!("{value:.0}"),
         value if value >= 9.995 => format!("{value:.1}"),
         value => format!("{value:.2}"),
@@ -130,7 +131,7 @@ mod tests {
     #[test]
     fn numbers_have_three_digits_and_a_unit() {
         let check = |shown: String, expected: &str| assert_eq!(shown, expected);
-        check(count(0.0), "0.00");
+        check(count(0.0), "0");
         check(count(940.4), "940");
         check(count(999.9), "1.00K");
         check(count(51_234.0), "51.2K");

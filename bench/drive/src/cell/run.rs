@@ -12,7 +12,7 @@ use crate::driver::{Consumed, FinishLine, Marking, Produced, Route};
 use crate::error::DriveError;
 use crate::native::control::{ClusterInfo, Control, NewTopic};
 use crate::observe::{Observed, Watch};
-use crate::record::{Collector, Tally, Window};
+use crate::record::{Collector, Window};
 use plimsoll_results::{CellResult, HlogWriter};
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::generate::{Records, Schedule};
@@ -81,8 +81,8 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Time that the schedule takes.
     pub of: Duration,
-    /// What was counted in the measured window so far.
-    pub tally: Tally,
+    /// Records acknowledged so far, warm-up included.
+    pub acknowledged: u64,
 }
 
 /// Finds out whether a target can be reached, and what it is.
@@ -342,7 +342,7 @@ impl Conductor<'_> {
             self.measuring = true;
             self.watch.begin();
         }
-        let tally = self.collector.collect(self.window.second(now))?;
+        self.collector.collect(self.window.second(now))?;
         if self.measuring && self.observed.is_none() {
             self.watch.sample();
             self.sample_cores(now);
@@ -359,7 +359,7 @@ impl Conductor<'_> {
             phase,
             elapsed: now.elapsed_since(self.window.start),
             of: self.window.to.elapsed_since(self.window.start),
-            tally,
+            acknowledged: self.collector.depot().acknowledged(),
         });
         match (self.options.interrupt)() {
             None => Ok(()),

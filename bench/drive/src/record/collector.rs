@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use plimsoll_results::{Histograms, HlogWriter, LatencyKind, ResultError, Second};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How many seconds an interval stays open for workers that are behind.
@@ -21,9 +22,21 @@ const SPARE_MAX: usize = 64;
 pub struct Depot {
     full: Mutex<Vec<Interval>>,
     spare: Mutex<Vec<Interval>>,
+    /// Records acknowledged so far, ahead of the intervals.
+    acknowledged: AtomicU64,
 }
 
 impl Depot {
+    /// Records acknowledged so far by all workers, warm-up included: for
+    /// showing progress.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_acknowledged(&self, records: u64) {
+        self.acknowledged.fetch_add(records, Ordering::Relaxed);
+    }
+
     pub(super) fn deliver(&self, interval: Interval) {
         self.full.lock().push(interval);
     }
@@ -94,7 +107,7 @@ impl Collector {
 
     /// Takes in what was delivered, and closes the seconds before `second` for
     /// which nobody can be late any more.
-    pub fn collect(&mut self, second: u32) -> Result<Tally, ResultError> {
+    pub fn collect(&mut self, second: u32) -> Result<(), ResultError> {
         let full = std::mem::take(&mut *self.depot.full.lock());
         for interval in full {
             let second = interval.second.max(self.closed_before);
@@ -104,10 +117,6 @@ impl Collector {
                 .absorb(&interval);
             self.depot.take_back(interval);
         }
-        let mut so_far = self.collected.tally;
-        self.open
-            .values()
-            .for_each(|interval| so_far.add(&interval.tally));
         while let Some(entry) = self.open.first_entry() {
             if entry.key().saturating_add(OPEN_SECONDS) >= second {
                 break;
@@ -116,7 +125,7 @@ impl Collector {
             let interval = entry.remove();
             self.close(&interval)?;
         }
-        Ok(so_far)
+        Ok(())
     }
 
     /// Takes in the rest. Every recorder must have been dropped.
