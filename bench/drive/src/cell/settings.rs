@@ -57,14 +57,14 @@ pub fn producer(spec: &CellSpec) -> ProducerSettings {
 }
 
 /// What a producer without a schedule keeps outstanding: enough to fill every
-/// request in flight and have the next ready. More would only make a longer
-/// queue, and a longer latency at the same rate.
+/// request in flight and to build two batches for each partition meanwhile.
+/// More would only make a longer queue, and a longer latency at the same rate.
 fn outstanding_bytes(spec: &CellSpec) -> usize {
     const SPARE: usize = 2;
-    let requests = spec.producer.in_flight as usize + SPARE;
+    let requests = spec.producer.in_flight as usize;
     let partitions = spec.topic.partitions as usize;
     let batch = spec.producer.batch_bytes.len();
-    batch.saturating_mul(requests.max(partitions + SPARE))
+    batch.saturating_mul(requests + SPARE * partitions)
 }
 
 /// How the cell's consumers fetch.
@@ -154,7 +154,7 @@ mod tests {
             );
         };
         check(1, 7_000);
-        check(20, 22_000);
+        check(20, 45_000);
         check(100_000, 32 << 20);
     }
 

@@ -113,7 +113,12 @@ impl Producer {
             self.exhaust();
         }
         for _ in 0..RECORDS_PER_TURN {
-            if self.exhausted || self.buffered >= self.job.settings.buffer_bytes {
+            if self.exhausted {
+                return Ok(None);
+            }
+            if self.buffered >= self.job.settings.buffer_bytes {
+                // As Java's client does: a full buffer does not wait for linger.
+                self.accumulator.flush();
                 return Ok(None);
             }
             match self.job.source.due(now) {
