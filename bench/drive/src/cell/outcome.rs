@@ -5,7 +5,7 @@ use crate::driver::{Consumed, Produced};
 use crate::observe::{Cores, Observed};
 use crate::record::Collected;
 use crate::verify::{Counts, Lanes, Ledger, Verifier};
-use plimsoll_results::{CellResult, Resources, Throughput, Verified};
+use plimsoll_results::{CellResult, LatencySummary, Resources, Throughput, Verified};
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::{Cell, Run};
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub struct Measured {
 pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
     let counts = verify(&mut measured);
     let tally = measured.collected.tally;
-    let latency = measured.collected.histograms.summary();
+    let mut latency = measured.collected.histograms.summary();
     // Where the schedule is irregular, what was handed off is what was due.
     let due = latency.schedule_lag.as_ref().map(|lag| lag.count as f64);
     measured.target_rate = measured
@@ -68,6 +68,9 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         errors: tally.errors,
         idempotent: cell.spec.producer.is_idempotent(),
     });
+    if latency.schedule_lag.is_none() {
+        latency.schedule_lag = latency.service.as_ref().map(never_late);
+    }
     let bytes = tally.acknowledged_bytes;
     let observed = &measured.observed;
     CellResult {
@@ -103,6 +106,16 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         invalid_reasons: with_trouble(invalid_reasons, &measured.produced),
         timeline: timeline(&measured),
         histogram_file: measured.histogram_file,
+    }
+}
+
+/// The schedule lag of a load as fast as possible: each record is due when it is
+/// handed off, so all of them are on time by definition.
+fn never_late(service: &LatencySummary) -> LatencySummary {
+    LatencySummary {
+        count: service.count,
+        not_positive: service.count,
+        ..LatencySummary::default()
     }
 }
 
