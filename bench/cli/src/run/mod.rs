@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use place::Place;
 use plimsoll_workloads::Spec;
 use session::{Ending, Session};
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use target::TargetChoice;
@@ -58,7 +59,7 @@ pub fn run(args: Args) -> Outcome {
     let spec = Spec::find(&args.workload, &args.set).map_err(Failure::usage)?;
     let plan = spec.plan().map_err(Failure::usage)?;
     if args.dry_run {
-        print!("{}", plan_text::describe(&plan));
+        say(&plan_text::describe(&plan))?;
         return Ok(ExitCode::SUCCESS);
     }
     let target = TargetChoice::parse(&args.target).map_err(Failure::usage)?;
@@ -85,6 +86,17 @@ pub fn run(args: Args) -> Outcome {
             }
             Err(failure)
         }
+    }
+}
+
+/// Writes to standard output. A reader that has had enough, such as `head`, is
+/// no error.
+fn say(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -135,14 +135,15 @@ impl<'a> Session<'a> {
         if self.result.cells.is_empty() {
             return Ok(());
         }
-        print!("{}", table::render(&self.result));
-        for reason in table::invalid_reasons(&self.result) {
-            println!("invalid: {reason}");
-        }
         plimsoll_plots::charts(&self.result, &self.place.dir.join("charts"))?;
         let report: PathBuf = self.place.dir.join("report.html");
         let page = plimsoll_plots::report(std::slice::from_ref(&self.result))?;
         fs::write(&report, page).with_context(|| format!("cannot write {}", report.display()))?;
+        let mut text = table::render(&self.result);
+        for reason in table::invalid_reasons(&self.result) {
+            text.push_str(&format!("invalid: {reason}\n"));
+        }
+        super::say(&text)?;
         if !self.quiet {
             eprintln!("report: {}", report.display());
         }
