@@ -187,7 +187,44 @@ impl<const N: usize> Entries<N> {
         if self.window.first().is_some_and(&before) {
             return Ok(window_first + self.window.partition_point(before) as u32);
         }
-        let (mut low, mut high) = (0, window_first);
+        let (low, high) = self.narrow(place, &before)?;
+        let mut block = [[0; N]; BLOCK_ENTRIES as usize];
+        let block = block.get_mut(..(high - low) as usize).unwrap_or_default();
+        self.read(place, low, block.as_flattened_mut())?;
+        Ok(low + block.partition_point(before) as u32)
+    }
+
+    /// The last entry that satisfies `before`, which must hold for a prefix.
+    pub(crate) fn floor(
+        &self,
+        place: Place<'_>,
+        before: impl Fn(&[u8; N]) -> bool,
+    ) -> Result<Option<[u8; N]>, LogError> {
+        if self.window.first().is_some_and(&before) {
+            let count = self.window.partition_point(before);
+            return Ok(count
+                .checked_sub(1)
+                .and_then(|at| self.window.get(at))
+                .copied());
+        }
+        let (low, high) = self.narrow(place, &before)?;
+        // The entry before the range may be the one.
+        let first = low.saturating_sub(1);
+        let mut block = [[0; N]; BLOCK_ENTRIES as usize + 1];
+        let block = block.get_mut(..(high - first) as usize).unwrap_or_default();
+        self.read(place, first, block.as_flattened_mut())?;
+        let count = block.partition_point(before);
+        Ok(count.checked_sub(1).and_then(|at| block.get(at)).copied())
+    }
+
+    /// A range of the file, of a block at most, that ends the prefix which
+    /// satisfies `before`.
+    fn narrow(
+        &self,
+        place: Place<'_>,
+        before: &impl Fn(&[u8; N]) -> bool,
+    ) -> Result<(u32, u32), LogError> {
+        let (mut low, mut high) = (0, self.window_first());
         while high - low > BLOCK_ENTRIES {
             let middle = low + (high - low) / 2;
             if before(&self.get(place, middle)?) {
@@ -196,10 +233,7 @@ impl<const N: usize> Entries<N> {
                 high = middle;
             }
         }
-        let mut block = [[0; N]; BLOCK_ENTRIES as usize];
-        let block = block.get_mut(..(high - low) as usize).unwrap_or_default();
-        self.read(place, low, block.as_flattened_mut())?;
-        Ok(low + block.partition_point(before) as u32)
+        Ok((low, high))
     }
 
     /// Keeps the entries up to the first that `follows` refuses, given the one
@@ -289,6 +323,13 @@ mod tests {
                 found,
                 probe.div_ceil(2).min(left),
                 "{total} {rest_at:?} {cut} {probe}"
+            );
+            let floor = entries
+                .floor(place, |e| u32::from_be_bytes(*e) < probe)
+                .unwrap();
+            assert_eq!(
+                floor.map(u32::from_be_bytes),
+                found.checked_sub(1).map(|at| at * 2)
             );
         }
         let mut seen = Vec::new();

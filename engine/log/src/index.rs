@@ -91,10 +91,8 @@ impl OffsetIndex {
         place: Place<'_>,
         before: impl Fn(&[u8; OFFSET_ENTRY]) -> bool,
     ) -> Result<Option<Indexed>, LogError> {
-        let Some(at) = self.0.partition_point(place, before)?.checked_sub(1) else {
-            return Ok(None);
-        };
-        Ok(Some(indexed(place, &self.0.get(place, at)?)))
+        let entry = self.0.floor(place, before)?;
+        Ok(entry.map(|entry| indexed(place, &entry)))
     }
 }
 
@@ -141,13 +139,10 @@ impl TimeIndex {
         place: Place<'_>,
         timestamp: TimestampMs,
     ) -> Result<Option<Newest>, LogError> {
-        let before = self
+        let entry = self
             .0
-            .partition_point(place, |entry| i64_at(entry, 0) < timestamp.get())?;
-        let Some(at) = before.checked_sub(1) else {
-            return Ok(None);
-        };
-        Ok(Some(newest(place, &self.0.get(place, at)?)))
+            .floor(place, |entry| i64_at(entry, 0) < timestamp.get())?;
+        Ok(entry.map(|entry| newest(place, &entry)))
     }
 
     pub(crate) fn last(&self, place: Place<'_>) -> Result<Option<Newest>, LogError> {

@@ -10,6 +10,7 @@ use crate::index::{Indexed, Newest, OffsetIndex, TimeIndex, TxnIndex};
 use crate::names::Kind;
 use crate::place::{Home, Slot};
 use crate::walk::{Found, Headers, Stop};
+use plimsoll_wire::batch::HEADER_LEN;
 use plimsoll_wire::types::{Offset, TimestampMs};
 use std::sync::{Arc, OnceLock};
 
@@ -45,6 +46,11 @@ pub(crate) struct Limit {
     pub(crate) pos: u64,
     /// No batch that holds this offset.
     pub(crate) offset: Offset,
+}
+
+impl Limit {
+    /// Every offset of the segment may be read.
+    pub(crate) const NO_OFFSET: Offset = Offset(i64::MAX);
 }
 
 impl Segment {
@@ -212,12 +218,17 @@ impl Segment {
             next_offset: first.header.next_offset(),
         };
         let place = home.file(self.base, Kind::Index);
-        let by_pos = self.index.floor_of_pos(place, limit.pos)?;
-        let by_offset = self.index.floor(place, limit.offset)?;
-        let from = match (by_pos, by_offset) {
-            (Some(a), Some(b)) => a.pos.min(b.pos),
-            _ => 0,
-        };
+        if limit.pos.saturating_sub(end.pos) < HEADER_LEN as u64 {
+            return Ok(Some(end));
+        }
+        let mut from = self
+            .index
+            .floor_of_pos(place, limit.pos)?
+            .map_or(0, |entry| entry.pos);
+        if limit.offset < Limit::NO_OFFSET {
+            let by_offset = self.index.floor(place, limit.offset)?;
+            from = from.min(by_offset.map_or(0, |entry| entry.pos));
+        }
         let mut walk = self.walk(home, from.max(end.pos))?;
         while let Some(found) = walk.next().map_err(|stop| self.broken(home, stop))? {
             if found.pos > end.pos {

@@ -162,11 +162,12 @@ impl PartitionLog {
         let Some(first) = segment.locate(home, ask.wanted)? else {
             return Ok(Stretch::Passed);
         };
+        let whole = segment_end <= ask.upto;
         let limit = Limit {
             pos: first.pos.saturating_add(ask.left),
-            offset: ask.upto,
+            offset: if whole { Limit::NO_OFFSET } else { ask.upto },
         };
-        let end = if limit.pos >= segment.size && segment_end <= ask.upto {
+        let end = if limit.pos >= segment.size && whole {
             Some(End {
                 pos: segment.size,
                 next_offset: segment_end,
