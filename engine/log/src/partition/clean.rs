@@ -222,7 +222,7 @@ impl PartitionLog {
         Ok(())
     }
 
-    fn sync_names(&self) -> Result<(), LogError> {
+    pub(super) fn sync_names(&self) -> Result<(), LogError> {
         let Home { disk, dir, .. } = home!(self);
         disk.sync_dir(dir).map_err(io_error("sync", dir))
     }

@@ -12,7 +12,7 @@ use super::open::{Loaded, Recovered};
 use super::replay::{Stretch, load_producers};
 use crate::config::LogConfig;
 use crate::disk::remove_if_there;
-use crate::error::LogError;
+use crate::error::{LogError, io_error};
 use crate::names::{Kind, Stage, segment_path};
 use crate::place::Home;
 use crate::producers::Producers;
@@ -32,6 +32,8 @@ pub(super) struct Scan<'a> {
 struct Cut {
     /// How many segments are left.
     keep: usize,
+    /// Whether the last of them is longer than its batches.
+    shorten: bool,
     because: String,
 }
 
@@ -72,12 +74,17 @@ pub(super) fn scan(
         if at > first
             && let Some(because) = scan.enter(loaded, at)?
         {
-            cut = Some(Cut { keep: at, because });
+            cut = Some(Cut {
+                keep: at,
+                shorten: false,
+                because,
+            });
             break;
         }
         if let Some(because) = scan.segment(loaded, at, size, recovered)? {
             cut = Some(Cut {
                 keep: at + 1,
+                shorten: true,
                 because,
             });
             break;
@@ -89,7 +96,7 @@ pub(super) fn scan(
         }
     }
     if let Some(cut) = cut {
-        drop_after(scan.home, loaded, cut, recovered)?;
+        cut_off(scan.home, loaded, cut, recovered)?;
     }
     while let Some(at) = loaded.snapshots.pop_if(|at| *at > loaded.log_end) {
         let path = segment_path(scan.home.dir, at, Kind::Snapshot, Stage::Live);
@@ -130,7 +137,11 @@ impl Scan<'_> {
             segment.drop_indexes(self.home)?;
         }
         match self.trusted_start(segment) {
-            Ok(Some(end)) => return Ok(Some(end)),
+            Ok(Some(end)) => {
+                // A truncation may have shortened the log alone.
+                segment.cut_indexes(self.home, end.next_offset)?;
+                return Ok(Some(end));
+            }
             Ok(None) | Err(LogError::Corrupt { .. }) => {}
             Err(e) => return Err(e),
         }
@@ -216,12 +227,7 @@ impl Scan<'_> {
         let (end, because) = progress.run(self, segment, span, recovered)?;
         loaded.log_end = end;
         if because.is_some() {
-            let cut = End {
-                pos: segment.size,
-                next_offset: end,
-            };
-            recovered.truncated_bytes += file_size - cut.pos;
-            segment.truncate(self.home, cut)?;
+            recovered.truncated_bytes += file_size - segment.size;
         }
         Ok(because)
     }
@@ -292,8 +298,9 @@ fn note(
     }
 }
 
-/// Removes the segments after the cut, newest first.
-fn drop_after(
+/// Removes the segments after the cut, newest first, and then what follows the
+/// last batch: a segment that came back after a crash would leave a hole.
+fn cut_off(
     home: Home<'_>,
     loaded: &mut Loaded,
     cut: Cut,
@@ -309,6 +316,13 @@ fn drop_after(
                 &segment_path(home.dir, segment.base, kind, Stage::Live),
             )?;
         }
+    }
+    home.disk
+        .sync_dir(home.dir)
+        .map_err(io_error("sync", home.dir))?;
+    if let Some(segment) = loaded.segments.last_mut().filter(|_| cut.shorten) {
+        let (pos, next_offset) = (segment.size, loaded.log_end);
+        segment.truncate(home, End { pos, next_offset })?;
     }
     recovered.cut_because = Some(cut.because);
     Ok(())

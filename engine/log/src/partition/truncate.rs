@@ -100,7 +100,9 @@ impl PartitionLog {
     }
 
     /// Removes segments from the newest back until one begins at or before
-    /// `offset`: a crash in between leaves a log that is merely longer.
+    /// `offset`: a crash in between leaves a log that is merely longer. They
+    /// are gone durably before the one that is left is cut: one that came back
+    /// after it would leave a hole.
     fn drop_segments_after(&mut self, offset: Offset) -> Result<(), LogError> {
         while self.active.base > offset
             && let Some(segment) = self.sealed.pop()
@@ -108,7 +110,7 @@ impl PartitionLog {
             let newer = std::mem::replace(&mut self.active, segment);
             self.remove_files(newer.base)?;
         }
-        Ok(())
+        self.sync_names()
     }
 
     pub(super) fn remove_files(&mut self, base: Offset) -> Result<(), LogError> {

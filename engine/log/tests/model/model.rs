@@ -91,6 +91,15 @@ pub struct Model {
 }
 
 impl Model {
+    /// A log that begins at `offset` and holds nothing.
+    pub fn empty_at(offset: i64) -> Self {
+        Self {
+            batches: Vec::new(),
+            start: offset,
+            floor: offset,
+        }
+    }
+
     pub fn end(&self) -> i64 {
         self.batches.last().map_or(self.floor, Batch::next)
     }
@@ -107,11 +116,7 @@ impl Model {
             return;
         }
         if offset <= self.start {
-            *self = Self {
-                batches: Vec::new(),
-                start: offset,
-                floor: offset,
-            };
+            *self = Self::empty_at(offset);
             return;
         }
         let floor = self.batches.first().map_or(self.floor, |batch| batch.base);
