@@ -223,6 +223,6 @@ fn shown(unit: Unit, range: Range) -> String {
     if range.is_exact() {
         return unit.show(range.mid());
     }
-    let [low, mid, high] = [range.low(), range.mid(), range.high()].map(|value| unit.show(value));
-    format!("{mid} [{low} to {high}]")
+    let [low, high] = [range.low(), range.high()].map(|value| unit.brief(value));
+    format!("{} [{low} to {high}]", unit.show(range.mid()))
 }

@@ -177,6 +177,13 @@ fn hot_key(
         salted,
         "P10: ten suffixes, each on a partition of its own",
     )?;
+    let incident = |partitions| skew_ratio(Share::new(0.9).unwrap_or_default(), partitions);
+    answer.correct(
+        "P10",
+        "incident 2: 90% of the traffic, ten times the others",
+        &format!("{} at ten partitions", Unit::Times.show(incident(10))),
+        "the ratio is 9 (N − 1); ten times needs 2.1 partitions",
+    );
     let limit = input.partition_records.value.range();
     if rate * hot > limit.mid() {
         answer.note(

@@ -82,6 +82,14 @@ impl Unit {
             Self::Dollars => format!("${}", dollars(value)),
         }
     }
+
+    /// `value` as the end of a range: bytes in decimal alone.
+    pub fn brief(self, value: Exact) -> String {
+        match self {
+            Self::Bytes if value.is_finite() => scaled(value, &DECIMAL, "B"),
+            _ => self.show(value),
+        }
+    }
 }
 
 fn bytes(value: Exact) -> String {
