@@ -12,6 +12,7 @@ mod interrupt;
 mod report;
 mod run;
 mod serve;
+mod size;
 
 use clap::{Parser, Subcommand};
 use failure::Outcome;
@@ -36,6 +37,7 @@ enum Command {
     Serve(serve::Args),
     Report(report::Args),
     Compare(compare::Args),
+    Size(size::Args),
 }
 
 impl Command {
@@ -45,6 +47,7 @@ impl Command {
             Self::Serve(args) => serve::run(args),
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
+            Self::Size(args) => size::run(args),
         }
     }
 }

@@ -1,0 +1,154 @@
+//! `plimsoll size`: the calculators on the command line, one file each.
+
+mod brokers;
+mod choose;
+mod compaction;
+mod consumers;
+mod cost;
+mod disk;
+mod lag;
+mod load;
+mod memory;
+mod network;
+mod offsets;
+mod partitions;
+mod rebalance;
+mod retention;
+mod table;
+mod transactions;
+
+use crate::failure::{Failure, Outcome};
+use clap::Subcommand;
+use plimsoll_calculators::{Answer, InputError};
+use std::process::ExitCode;
+
+/// Size a cluster: disk, partitions, brokers, lag, cost and more.
+///
+/// Every answer says what binds, which rules it rests on, what it assumed, and
+/// where a rule is off. Quantities take units: 50K/s, 1KiB, 7d, 30TB, 80%; a
+/// range is written 10MB/s..30MB/s.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  plimsoll size disk --rate 50K/s --size 1KB --retention 7d --replication 3"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+    /// Print JSON instead of tables.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    Disk(disk::Args),
+    Retention(retention::Args),
+    Partitions(partitions::Args),
+    Consumers(consumers::Args),
+    Brokers(brokers::Args),
+    Network(network::Args),
+    Memory(memory::Args),
+    Lag(lag::Args),
+    Rebalance(rebalance::Args),
+    Compaction(compaction::Args),
+    Transactions(transactions::Args),
+    Offsets(offsets::Args),
+    Cost(cost::Args),
+    Choose(choose::Args),
+}
+
+impl What {
+    fn answer(self) -> Result<Answer, Failure> {
+        match self {
+            Self::Disk(args) => sized(args.answer()),
+            Self::Retention(args) => sized(args.answer()),
+            Self::Partitions(args) => sized(args.answer()),
+            Self::Consumers(args) => sized(args.answer()),
+            Self::Brokers(args) => sized(args.answer()),
+            Self::Network(args) => sized(args.answer()),
+            Self::Memory(args) => sized(args.answer()),
+            Self::Lag(args) => sized(args.answer()),
+            Self::Rebalance(args) => sized(args.answer()),
+            Self::Compaction(args) => sized(args.answer()),
+            Self::Transactions(args) => sized(args.answer()),
+            Self::Offsets(args) => sized(args.answer()),
+            Self::Cost(args) => args.answer(),
+            Self::Choose(args) => sized(args.answer()),
+        }
+    }
+}
+
+fn sized(answer: Result<Answer, InputError>) -> Result<Answer, Failure> {
+    answer.map_err(Failure::usage)
+}
+
+/// Prints the answer.
+pub fn run(args: Args) -> Outcome {
+    let answer = args.what.answer()?;
+    if args.json {
+        let json = serde_json::to_string_pretty(&answer).map_err(Failure::runtime)?;
+        println!("{json}");
+    } else {
+        print!("{}", table::render(&answer));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, Parser};
+
+    #[derive(Parser)]
+    #[command(name = "size")]
+    struct Host {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn answer(line: &str) -> Result<Answer, String> {
+        let words = line.split_whitespace().skip(1);
+        let host = Host::try_parse_from(words).map_err(|error| error.to_string())?;
+        host.args.what.answer().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_calculators_example_gives_an_answer() {
+        let command = Host::command();
+        for calculator in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            let help = calculator.get_after_help().expect("an example").to_string();
+            let example = help.lines().find(|line| line.contains("plimsoll size"));
+            let example = example.unwrap_or_else(|| panic!("{help}"));
+            let answer = answer(example).unwrap_or_else(|error| panic!("{example}: {error}"));
+            assert_eq!(answer.calculator, calculator.get_name());
+            let text = table::render(&answer);
+            assert!(
+                answer.lines.iter().all(|line| text.contains(&line.name)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_refused_names_the_field_and_what_is_accepted() {
+        let check = |line: &str, expected: &str| {
+            let error = answer(line).expect_err(line);
+            assert!(error.contains(expected), "{error}");
+        };
+        let disk = "plimsoll size disk --rate 50K/s --retention 7d --size";
+        check(&format!("{disk} 1K"), "KB counts in 1000, KiB in 1024");
+        check(
+            &format!("{disk} 1KB --replication 4"),
+            "replication is 4; accepted: at most the brokers, 3",
+        );
+        check(
+            &format!("{disk} 1KB --ratio 0"),
+            "ratio is 0; accepted: 1 to",
+        );
+        check("plimsoll size disk --rate 50K/s", "--size <SIZE>");
+        check(
+            "plimsoll size cost --rate 1/s --size 1KB --prices nowhere.toml",
+            "nowhere.toml",
+        );
+    }
+}
