@@ -15,8 +15,8 @@ use plimsoll_units::{Rate, Share, Size, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An offset index entry (8) and a time index entry (12) for every
-/// `log.index.interval.bytes` appended.
+/// An offset index entry (8) and a time index entry (12), written with the first
+/// batch after more than `log.index.interval.bytes`.
 const INDEX_BYTES: u64 = 8 + 12;
 const INDEX_INTERVAL_BYTES: u64 = 4096;
 /// `log.index.size.max.bytes`, for the offset and the time index.
@@ -85,6 +85,8 @@ pub(crate) struct Model {
     pub(crate) payload_rate: Exact,
     /// Bytes a second appended to one copy, low where records shrink most.
     pub(crate) append_rate: Range,
+    /// Index bytes for each byte appended.
+    pub(crate) index_share: Range,
     /// How much longer than its retention a byte stays.
     pub(crate) lingering: Range,
     pub(crate) replication: Exact,
@@ -132,6 +134,8 @@ impl Model {
         let ratio = Range::between(Exact::from_f64(ratio.low), Exact::from_f64(ratio.high));
         let append_rate = ratio.map(|ratio| rate * batch.bytes_per_record(ratio));
         let filled = append_rate.map(|bytes| (segment / (bytes / partitions)).min(roll));
+        let records = Exact::from(batch.records);
+        let index_share = ratio.map(|ratio| index_share(batch.bytes_per_record(ratio) * records));
         let half = Exact::ratio(1, 2);
         let check = Exact::from(CHECK_SECONDS);
         let lingering = Range::new(0_u64, (filled.mid() + check) * half, filled.high() + check);
@@ -143,6 +147,7 @@ impl Model {
             payload_rate: rate * Exact::from(record.payload_bytes()),
             batch,
             append_rate,
+            index_share,
             lingering,
             replication,
             room: headroom.max(alert_room),
@@ -150,23 +155,26 @@ impl Model {
         })
     }
 
-    /// Index bytes for each byte appended.
-    pub(crate) fn index_share() -> Exact {
-        Exact::ratio(u128::from(INDEX_BYTES), u128::from(INDEX_INTERVAL_BYTES))
-    }
-
     /// Bytes of all copies, with indexes, for records that stay so long.
     pub(crate) fn used(&self, seconds: Range) -> Range {
-        let with_index = Range::from(Exact::ONE + Self::index_share());
+        let with_index = self.index_share.map(|share| Exact::ONE + share);
         self.append_rate * seconds * with_index * Range::from(self.replication)
     }
+}
+
+/// Index bytes for each byte appended in batches of `batch` bytes: an entry with
+/// every batch larger than the interval, or once the batches before exceed it.
+fn index_share(batch: Exact) -> Exact {
+    let batches = (Exact::from(INDEX_INTERVAL_BYTES) / batch).floor() + Exact::ONE;
+    Exact::from(INDEX_BYTES) / (batches * batch)
 }
 
 /// The disk that `input` takes.
 ///
 /// Rules D1 (rate × retention), D2 (replication, headroom), D3 (compression),
 /// D4 (whole segments), D7 (alert). One copy = rate ÷ n × (61 + Σ records) ×
-/// retention for batches of n records; indexes add 20 bytes in 4096.
+/// retention for batches of n records; indexes add 20
+/// bytes for each batch, or for the batches that exceed 4096 bytes together.
 pub fn disk(input: &Input) -> Result<Answer, InputError> {
     let retention = above_zero("retention", input.retention)?;
     let storage = &input.storage;
@@ -198,12 +206,12 @@ pub fn disk(input: &Input) -> Result<Answer, InputError> {
         log,
         "with record framing and batch headers, after compression",
     )?;
-    let index = log * Range::from(Model::index_share());
+    let index = log * model.index_share;
     line.line(
         "its indexes",
         Unit::Bytes,
         index,
-        "20 bytes for every 4096 appended",
+        "20 bytes a batch, or for batches past 4096 bytes together",
     )?;
     let lingering = model.append_rate * model.lingering;
     line.line(
@@ -353,8 +361,8 @@ fn corrections(answer: &mut Answer, input: &Input, payload: Exact, model: &Model
     answer.correct(
         "D2",
         "20-30% segment overhead",
-        "0.49% of indexes, 61 bytes a batch; the 20-30% are headroom",
-        "an index entry is 8 + 12 bytes for every 4096 appended",
+        "at most 0.49% of indexes, 61 bytes a batch; the 20-30% are headroom",
+        "index entries are 8 + 12 bytes for every 4096 appended, or for every larger batch",
     );
     if input.storage.ratio.value.high > 1.0 {
         let codecs = "gzip, snappy, lz4 and zstd";

@@ -29,7 +29,7 @@ pub struct Input {
 
 /// The retention that `input.disk` pays for.
 ///
-/// Retention = disk ÷ room ÷ (replication × append rate × (1 + 20/4096)) − what
+/// Retention = disk ÷ room ÷ (replication × append rate × (1 + index share)) − what
 /// lingers after expiry. Rules D4 (whole segments) and D5 (milliseconds).
 pub fn retention(input: &Input) -> Result<Answer, InputError> {
     let disk = above_zero("disk", input.disk)?;
