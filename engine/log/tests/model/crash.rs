@@ -36,11 +36,11 @@ fn check(seed: u64, crash_at: u64) {
         end >= durable,
         "seed {seed} {context}: {end} is the end, {durable} was durable"
     );
-    // Records may have been deleted up to within a batch that the crash took:
-    // then the log begins again, empty, where it was made to start.
+    // Records may have been deleted past all that the crash left: then the log
+    // begins again, empty, where it was made to start.
     let nothing = (world.log().size_bytes() == 0 && start == end).then(|| Model::empty_at(start));
     let prefixes = [&world.after, &world.model].map(|model| model.prefix(end));
-    let Some(mut model) = prefixes.into_iter().flatten().next().or(nothing) else {
+    let Some(mut model) = nothing.or_else(|| prefixes.into_iter().flatten().next()) else {
         panic!("seed {seed} {context}: the log ends at {end}, within a batch");
     };
     assert!(
