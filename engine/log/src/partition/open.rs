@@ -47,6 +47,10 @@ pub struct Recovered {
     pub truncated_bytes: u64,
     /// Why they were cut off.
     pub cut_because: Option<String>,
+    /// The log ends below the recovery point that was checkpointed. The caller
+    /// stores the checkpoint again before it appends: what comes to lie there
+    /// would be trusted without being durable.
+    pub recovery_point_lowered: bool,
 }
 
 impl PartitionLog {
@@ -121,6 +125,7 @@ impl PartitionLog {
             config,
         };
         log.producers.replicated_to(log.high_watermark);
+        recovered.recovery_point_lowered = log.recovery_point < from.recovery_point;
         Ok((log, recovered))
     }
 }

@@ -125,9 +125,12 @@ impl World {
             },
             self.now(),
         );
-        let (log, _) = self.lived(opened)?;
+        let (log, recovered) = self.lived(opened)?;
         self.dir = Some(dir);
         self.log = Some(log);
+        if recovered.recovery_point_lowered {
+            self.checkpoint()?;
+        }
         Ok(())
     }
 
