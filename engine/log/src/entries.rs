@@ -30,6 +30,9 @@ pub(crate) struct Entries<const N: usize> {
     slot: Slot,
     /// Whether the file has changed since the last sync.
     unsynced: bool,
+    /// Whether the file's name was there when the log was opened, or has been
+    /// handed over to be made durable since.
+    named: bool,
 }
 
 impl<const N: usize> Entries<N> {
@@ -42,6 +45,7 @@ impl<const N: usize> Entries<N> {
         Some(Self {
             count,
             stored: count,
+            named: true,
             ..Self::default()
         })
     }
@@ -92,15 +96,18 @@ impl<const N: usize> Entries<N> {
         self.unsynced |= self.stored > 0;
     }
 
-    /// The file to sync, when it has changed since it was last asked for.
+    /// The file to sync, when it has changed since it was last asked for;
+    /// `names` is set when its name must be synced too.
     pub(crate) fn take_unsynced(
         &mut self,
         place: Place<'_>,
+        names: &mut bool,
     ) -> Result<Option<Arc<dyn DiskFile>>, LogError> {
         self.save(place)?;
         if !std::mem::take(&mut self.unsynced) {
             return Ok(None);
         }
+        *names |= !std::mem::replace(&mut self.named, true);
         Ok(Some(Arc::clone(self.slot.get(place)?)))
     }
 
@@ -122,6 +129,7 @@ impl<const N: usize> Entries<N> {
         *self = Self {
             slot,
             unsynced,
+            named: unsynced,
             ..Self::default()
         };
         Ok(())

@@ -339,31 +339,30 @@ impl Segment {
         Ok(end)
     }
 
-    /// The files to sync, what is in memory of the indexes written first.
+    /// The files to sync, what is in memory of the indexes written first;
+    /// whether a name must be synced too.
     pub(crate) fn take_unsynced(
         &mut self,
         home: Home<'_>,
         out: &mut Vec<Arc<dyn DiskFile>>,
-    ) -> Result<(), LogError> {
+    ) -> Result<bool, LogError> {
         if std::mem::take(&mut self.unsynced) {
             out.push(Arc::clone(self.file(home)?));
         }
-        out.extend(
-            self.index
-                .0
-                .take_unsynced(home.file(self.base, Kind::Index))?,
-        );
+        let file = |kind| home.file(self.base, kind);
+        let mut names = false;
+        out.extend(self.index.0.take_unsynced(file(Kind::Index), &mut names)?);
         out.extend(
             self.times
                 .0
-                .take_unsynced(home.file(self.base, Kind::TimeIndex))?,
+                .take_unsynced(file(Kind::TimeIndex), &mut names)?,
         );
         out.extend(
             self.txns
                 .0
-                .take_unsynced(home.file(self.base, Kind::TxnIndex))?,
+                .take_unsynced(file(Kind::TxnIndex), &mut names)?,
         );
-        Ok(())
+        Ok(names)
     }
 
     /// Ends the segment: it takes no more batches, and its indexes leave

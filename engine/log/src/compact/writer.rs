@@ -74,7 +74,8 @@ impl<'a> Writer<'a> {
         let home = self.plan.home();
         self.segment.seal(home)?;
         let mut files = Vec::new();
-        self.segment.take_unsynced(home, &mut files)?;
+        // Names are synced when the segment takes its place.
+        let _ = self.segment.take_unsynced(home, &mut files)?;
         let place = home.file(self.segment.base, Kind::Log);
         files
             .iter()

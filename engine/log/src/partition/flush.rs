@@ -106,14 +106,14 @@ impl PartitionLog {
         // The segment before may have been sealed since.
         let first = self.segment_at(self.recovery_point.plus(-1));
         let home = home!(self);
+        let mut names = std::mem::take(&mut self.unsynced_names);
         for segment in self.sealed.iter_mut().chain([&mut self.active]).skip(first) {
-            segment.take_unsynced(home, &mut files)?;
+            names |= segment.take_unsynced(home, &mut files)?;
         }
         let epochs = self
             .epochs
             .take_stale()
             .then(|| encode_epochs(self.epochs.entries()));
-        let names = std::mem::take(&mut self.unsynced_names);
         let parent = std::mem::take(&mut self.unsynced_parent);
         if files.is_empty() && epochs.is_none() && !names && !parent {
             self.recovery_point = self.log_end;

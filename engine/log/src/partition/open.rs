@@ -234,7 +234,10 @@ fn load(base: Offset, files: &Files, now: TimestampMs) -> (Segment, bool) {
     let mut segment = Segment::existing(base, size, now);
     let offsets = files.index.and_then(Entries::of_file);
     let times = files.times.and_then(Entries::of_file);
-    let txns = Entries::of_file(files.txns.unwrap_or(0));
+    let txns = match files.txns {
+        Some(len) => Entries::of_file(len),
+        None => Some(Entries::default()),
+    };
     match (offsets, times, txns) {
         (Some(offsets), Some(times), Some(txns)) => {
             segment.index = OffsetIndex(offsets);
