@@ -50,7 +50,10 @@ class Ledger:
             "enable.idempotence": True,
             "linger.ms": 2,
             "message.timeout.ms": 60_000,
+            # After a restart go straight back, rather than start over from the
+            # bootstrap list and wait for the next refresh of metadata.
             "reconnect.backoff.max.ms": 200,
+            "metadata.recovery.strategy": "none",
             "log_level": 0,
         })
 
@@ -59,6 +62,16 @@ class Ledger:
             self.failed += 1
         else:
             self.acknowledged[message.value()] = (message.partition(), message.offset())
+
+    def wait_for_progress(self):
+        """Until something sent after now has been acknowledged: a kill that finds
+        the client still reconnecting proves nothing."""
+        before = len(self.acknowledged)
+        deadline = time.monotonic() + 30
+        while len(self.acknowledged) == before:
+            if time.monotonic() > deadline:
+                sys.exit("crash: nothing was acknowledged for 30 s")
+            time.sleep(0.01)
 
     def run(self):
         while not self.stop.is_set():
@@ -103,10 +116,11 @@ def main():
     with tempfile.TemporaryDirectory() as data:
         broker = start(binary, port, data)
         ledger = Ledger(port)
-        worker = threading.Thread(target=ledger.run)
+        worker = threading.Thread(target=ledger.run, daemon=True)
         worker.start()
         for _ in range(cycles):
-            time.sleep(dice.uniform(0.1, 1.0))
+            ledger.wait_for_progress()
+            time.sleep(dice.uniform(0.0, 0.5))
             broker.send_signal(signal.SIGKILL)
             broker.wait()
             broker = start(binary, port, data)
