@@ -167,13 +167,19 @@ impl Scan<'_> {
             if end.is_none() && found.header.last_offset() != entry.last_offset {
                 return Ok(None);
             }
-            if found.header.base_offset >= self.recovery_point {
+            let (base, next_offset) = (found.header.base_offset, found.header.next_offset());
+            let back = end.is_some_and(|end: End| base < end.next_offset);
+            if base >= self.recovery_point || back {
                 break;
             }
             end = Some(End {
                 pos: found.end(),
-                next_offset: found.header.next_offset(),
+                next_offset,
             });
+            // What follows may be torn, and its offset anything.
+            if next_offset >= self.recovery_point {
+                break;
+            }
         }
         Ok(end)
     }
