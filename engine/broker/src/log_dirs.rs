@@ -11,12 +11,15 @@ use plimsoll_wire::types::{NodeId, Offset};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 /// The data directories, held by this process.
 pub(crate) struct LogDirs {
     dirs: Vec<LogDir>,
     cluster_id: String,
+    /// A log was opened that ends below its checkpointed recovery point.
+    outdated: AtomicBool,
 }
 
 /// Whether the checkpoint files speak of a log.
@@ -79,7 +82,11 @@ impl LogDirs {
                 dir.purge(&retired)?;
             }
         }
-        Ok(Self { dirs, cluster_id })
+        Ok(Self {
+            dirs,
+            cluster_id,
+            outdated: AtomicBool::new(false),
+        })
     }
 
     /// The cluster's id.
@@ -127,6 +134,9 @@ impl LogDirs {
         };
         let (disk, config) = (Arc::clone(dir.disk()), Arc::clone(config));
         let (log, recovered) = PartitionLog::open(disk, path.clone(), config, from, now.wall)?;
+        if recovered.recovery_point_lowered {
+            self.outdated.store(true, Ordering::Relaxed);
+        }
         if recovered.truncated_bytes > 0 {
             tracing::warn!(
                 path = %path.display(),
@@ -136,6 +146,12 @@ impl LogDirs {
             );
         }
         Ok(log)
+    }
+
+    /// Whether the checkpoint files speak of records that a log no longer has.
+    /// They must be written before anything is appended in their place.
+    pub(crate) fn take_outdated(&self) -> bool {
+        self.outdated.swap(false, Ordering::Relaxed)
     }
 
     /// Writes which topic the partition of a log belongs to, unless it is known.

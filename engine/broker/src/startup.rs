@@ -55,6 +55,9 @@ impl Broker {
             now,
         });
         broker.apply_all(&image, now);
+        if broker.dirs.take_outdated() {
+            broker.dirs.store(&broker.marks())?;
+        }
         Ok(broker)
     }
 }

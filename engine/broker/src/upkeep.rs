@@ -114,7 +114,7 @@ impl Broker {
         }
     }
 
-    fn marks(&self) -> Marks {
+    pub(crate) fn marks(&self) -> Marks {
         let mut marks = Marks::default();
         for partition in self.catalog().partitions() {
             if let Ok(log) = partition.lock().log() {

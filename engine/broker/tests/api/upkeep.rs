@@ -3,9 +3,11 @@
 use crate::client::{produce_name, world_with};
 use crate::lookup::offset_at;
 use crate::support::World;
+use plimsoll_log::{Disk, Open};
 use plimsoll_wire::batch::{BatchBuilder, BatchSettings};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::TimestampMs;
+use std::path::Path;
 use std::time::Duration;
 
 /// A batch of one record with this key, stamped with the world's clock.
@@ -73,4 +75,37 @@ fn compaction_keeps_the_latest_record_of_each_key() {
     assert_eq!(offset_at(&mut world, 6, -1).1, 10, "offsets stay");
     world.restart(true);
     assert_eq!(size(&mut world), after);
+}
+
+/// A disk lost the end of a log that the checkpoint calls durable. What is
+/// appended in its place is not durable, so the checkpoint must say so before
+/// the broker takes anything.
+#[test]
+fn a_checkpoint_past_the_end_of_its_log_is_written_again_at_the_start() {
+    let (mut world, _) = world_with(&[]);
+    let batch = keyed(&world, "a");
+    assert_eq!(produce_name(&mut world, &batch).error, ErrorCode::None);
+    world.restart(true);
+    let path = Path::new("/data/recovery-point-offset-checkpoint");
+    assert!(
+        text(&world, path).contains("orders 0 1"),
+        "{}",
+        text(&world, path)
+    );
+    world
+        .disk
+        .cut(Path::new("/data/orders-0/00000000000000000000.log"), 10);
+    world.restart(false);
+    assert!(
+        text(&world, path).contains("orders 0 0"),
+        "{}",
+        text(&world, path)
+    );
+}
+
+fn text(world: &World, path: &Path) -> String {
+    let file = world.disk.open(path, Open::Read).expect("it is there");
+    let mut bytes = vec![0; usize::try_from(file.len().expect("its length")).expect("short")];
+    file.read_at(&mut bytes, 0).expect("it is read");
+    String::from_utf8(bytes).expect("it is text")
 }
