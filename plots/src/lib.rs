@@ -31,4 +31,5 @@ pub use csv::csv;
 pub use error::PlotError;
 pub use markdown::markdown;
 pub use report::{PAGE_LIMIT, report};
+pub use sweep::value_order;
 pub use table::numbers;

@@ -44,7 +44,7 @@ impl Axis {
                 values.push(value.clone());
             }
         }
-        values.sort_by(order);
+        values.sort_by(value_order);
         Self {
             path: path.to_string(),
             values,
@@ -237,7 +237,9 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
     }
 }
 
-fn order(a: &Value, b: &Value) -> Ordering {
+/// The order in which a person lists a setting's values: codecs by cost, acks by
+/// durability, quantities by size, other words by the alphabet.
+pub fn value_order(a: &Value, b: &Value) -> Ordering {
     const USUAL: [&str; 8] = ["none", "snappy", "lz4", "zstd", "gzip", "0", "1", "all"];
     let (left, right) = (value_label(a), value_label(b));
     let usual = |text: &str| USUAL.iter().position(|u| *u == text);

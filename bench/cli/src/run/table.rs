@@ -2,7 +2,9 @@
 //! settings, medians over its valid repeats.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use plimsoll_plots::value_order;
 use plimsoll_results::{Group, LatencyKind, Metric, RunResult, groups, value_label};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// Renders a run.
@@ -14,7 +16,7 @@ pub fn render(run: &RunResult) -> String {
     let measures = COLUMNS.iter().map(|column| column.0.to_owned());
     let tail = ["lost".to_owned(), "valid".to_owned()];
     table.set_header(settings.chain(measures).chain(tail));
-    for group in groups(&run.cells) {
+    for group in in_order(run) {
         table.add_row(row(run, &group));
     }
     let columns = table.column_count();
@@ -22,6 +24,23 @@ pub fn render(run: &RunResult) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{table}\n")
+}
+
+/// The settings by their values, the first one slowest. Cells ran in random
+/// order, which says nothing to a reader.
+fn in_order(run: &RunResult) -> Vec<Group<'_>> {
+    let mut sorted = groups(&run.cells);
+    sorted.sort_by(|a, b| {
+        let by_setting = run
+            .varied
+            .iter()
+            .map(|path| match (a.param(path), b.param(path)) {
+                (Some(a), Some(b)) => value_order(a, b),
+                (a, b) => a.is_some().cmp(&b.is_some()),
+            });
+        by_setting.fold(Ordering::Equal, Ordering::then)
+    });
+    sorted
 }
 
 /// A column: its heading, what it shows, and how.
