@@ -260,8 +260,7 @@ fn cautions(a: &RunResult, b: &RunResult, matched: &[Matched<'_>], all: usize) -
         cautions.push(format!("Only {n} of {all} settings are in both runs."));
     }
     cautions.push(
-        "The runs were not interleaved: a machine that drifted between them shows as a \
-         difference. plimsoll gate pairs and interleaves them."
+        "The runs were not interleaved: a machine that drifted between them shows as a difference."
             .to_string(),
     );
     cautions

@@ -13,10 +13,7 @@ use std::process::ExitCode;
 /// Every difference comes with an interval over the repeats. Where a setting
 /// ran only once there is none, and the line says so.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Example:\n  plimsoll compare results/before results/after\n\nTo decide whether \
-                        a build is slower, use `plimsoll gate`: it interleaves the two."
-)]
+#[command(after_help = "Example:\n  plimsoll compare results/before results/after")]
 pub struct Args {
     /// Directories that `plimsoll run` wrote, the baseline first.
     #[arg(value_name = "DIR", required = true, num_args = 2..)]
