@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# java.sh HOST:PORT JARS DATA: Kafka's own tools against the broker, and its log
-# dump over the broker's data directory DATA. JARS is a folder of Kafka's jars.
+# java.sh HOST:PORT JARS: Kafka's own tools against the broker. JARS is a folder of
+# Kafka's jars.
 set -euo pipefail
 broker=$1
 jars=$2
-data=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -68,25 +67,3 @@ expect "consumer-groups --list" '^console-consumer-' "$work/groups"
 
 topics --delete --topic java-orders-scratch > "$work/missing" 2>&1 && fail "topics --delete took a topic that does not exist"
 expect "topics --delete refuses a missing topic" 'does not exist' "$work/missing"
-
-count=0
-for log in "$data"/java-orders-*/*.log "$data"/kcat-*/*.log "$data"/confluent-*/*.log; do
-    [ -s "$log" ] || continue
-    tool kafka.tools.DumpLogSegments --deep-iteration --files "$log" > "$work/dump" 2>&1 || fail "log dump of $log: $(tail -3 "$work/dump")"
-    if grep -qE 'isvalid: false|Found [0-9]+ invalid|mismatch|Exception|corrupt' "$work/dump"; then
-        fail "log dump of $log: $(grep -E 'isvalid: false|invalid|mismatch|Exception|corrupt' "$work/dump" | head -3)"
-    fi
-    for index in "${log%.log}.index" "${log%.log}.timeindex"; do
-        [ -e "$index" ] || continue
-        tool kafka.tools.DumpLogSegments --index-sanity-check --files "$index" > "$work/dump" 2>&1 || true
-        grep -q 'passed sanity check' "$work/dump" || fail "index check of $index: $(tail -3 "$work/dump")"
-        tool kafka.tools.DumpLogSegments --verify-index-only --files "$index" > "$work/dump" 2>&1 || fail "index check of $index: $(tail -3 "$work/dump")"
-        if grep -qiE 'mismatch|Exception|out of order' "$work/dump"; then
-            fail "index check of $index: $(head -5 "$work/dump")"
-        fi
-    done
-    count=$((count + 1))
-    [ "$count" -ge "${DUMP_LIMIT:-12}" ] && break
-done
-[ "$count" -gt 0 ] || fail "no segment to dump under $data"
-echo "java: log dump read $count segments with their indexes and found nothing wrong"
