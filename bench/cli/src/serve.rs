@@ -113,6 +113,9 @@ impl Stop {
         let guard = runtime.enter();
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
+        // A file that reaches the limit on its size is a failed write, not the
+        // end of the process.
+        let _stays_caught = signal(SignalKind::from_raw(SIGXFSZ))?;
         drop(guard);
         let (sender, reasons) = mpsc::channel();
         let from_signals = sender.clone();
@@ -135,6 +138,9 @@ impl Stop {
         self.reasons.recv().unwrap_or("nobody can stop it any more")
     }
 }
+
+/// POSIX's signal for a file that grew past `RLIMIT_FSIZE`, by Linux's number.
+const SIGXFSZ: i32 = 25;
 
 /// Passes the first signal on; the second ends the process.
 async fn watch(mut terminate: Signal, mut interrupt: Signal, to: &mpsc::Sender<&'static str>) {

@@ -9,7 +9,7 @@ use crate::partition::Partition;
 use crate::topic_settings::TopicSettings;
 use arc_swap::ArcSwap;
 use plimsoll_cluster::{Image, MetadataRecord, ResourceType, TopicImage};
-use plimsoll_log::TopicPartition;
+use plimsoll_log::{TopicPartition, store_topic_id};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::PartitionIndex;
 use std::collections::BTreeSet;
@@ -126,13 +126,19 @@ impl Broker {
             partition: index,
         };
         let config = Arc::clone(&topic.settings.load().log);
-        let opened = self
-            .dirs
-            .open_log(&name, trust, &config, now)
-            .and_then(|log| {
-                self.dirs.name_log(self.disk(), log.dir(), topic.id)?;
-                Ok(log)
-            });
+        let opened = self.dirs.topic_of(&name).and_then(|known| {
+            if let Some(other) = known.filter(|known| *known != topic.id)
+                && let Some(stray) = self.dirs.retire(&name, other)?
+            {
+                // A topic was deleted while its log could not be.
+                self.timers.purge_at(now.mono, stray);
+            }
+            let log = self.dirs.open_log(&name, trust, &config, now)?;
+            if known != Some(topic.id) {
+                store_topic_id(self.disk(), log.dir(), topic.id)?;
+            }
+            Ok(log)
+        });
         let log = match opened {
             Ok(mut log) => {
                 // The only replica: all that is in the log is replicated.
@@ -141,32 +147,37 @@ impl Broker {
                 Some(log)
             }
             Err(error) => {
-                let partition = index.get();
-                tracing::error!(%error, topic = %topic.name, partition, "partition is offline");
+                let (partition, remedy) = (index.get(), error.remedy());
+                tracing::error!(
+                    %error, topic = %topic.name, partition, "partition is offline: {remedy}"
+                );
+                if let Some(dir) = self.dirs.place_of(&name) {
+                    self.faults.note(dir, &error);
+                }
                 None
             }
         };
-        Partition::new(Arc::clone(&topic.name), index, log)
+        Partition::new(
+            Arc::clone(&topic.name),
+            index,
+            log,
+            Arc::clone(&self.faults),
+        )
     }
 
     /// Closes a deleted topic's logs and takes their directories out of use.
     fn delete(&self, topic: &Topic, now: Now) {
         for partition in &topic.partitions {
-            let Some(log) = partition.lock().delete() else {
-                continue;
-            };
-            let path = log.dir().to_owned();
-            let delay = log.config().file_delete_delay_ms;
-            drop(log);
+            drop(partition.lock().delete());
+            let delay = topic.settings.load().log.file_delete_delay_ms;
             let name = TopicPartition {
                 topic: topic.name.to_string(),
                 partition: partition.index,
             };
-            match self.dirs.retire(&path, &name, topic.id) {
-                Ok(retired) => self.timers.purge_at(now.mono.after(delay), retired),
-                Err(error) => {
-                    tracing::error!(%error, path = %path.display(), "cannot remove a log");
-                }
+            match self.dirs.retire(&name, topic.id) {
+                Ok(Some(retired)) => self.timers.purge_at(now.mono.after(delay), retired),
+                Ok(None) => {}
+                Err(error) => drop(partition.storage_failed("remove a log", &error)),
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::log_dirs::LogDirs;
 use crate::metadata::{Change, Metadata};
 use crate::producer_ids::{BLOCK, ProducerIdBlock};
 use crate::refusal::Refusal;
+use crate::storage::DiskFaults;
 use crate::timers::Timers;
 use crate::transactions::Transactions;
 use arc_swap::{ArcSwap, Guard};
@@ -45,6 +46,7 @@ pub struct Broker {
     /// This run's registration.
     pub(crate) epoch: BrokerEpoch,
     pub(crate) stops_cleaning: AtomicBool,
+    pub(crate) faults: Arc<DiskFaults>,
     producer_ids: Mutex<ProducerIdBlock>,
     random: Mutex<StdRng>,
 }
@@ -73,6 +75,7 @@ impl Broker {
             layers: ArcSwap::from_pointee(parts.layers),
             limits: ArcSwap::from_pointee(limits),
             stops_cleaning: AtomicBool::new(false),
+            faults: Arc::default(),
             producer_ids: Mutex::default(),
             random: Mutex::new(parts.random),
             config: parts.config,
@@ -119,7 +122,8 @@ impl Broker {
         &*self.disk
     }
 
-    pub(crate) fn log_dirs(&self) -> impl Iterator<Item = &Path> {
+    /// The data directories, and whether each has failed.
+    pub(crate) fn log_dirs(&self) -> impl Iterator<Item = (&Path, bool)> {
         self.dirs.paths()
     }
 

@@ -104,6 +104,5 @@ fn plan(partition: &Partition, now: Now) -> Result<Option<CleanPlan>, LogError> 
 }
 
 fn warn(partition: &Partition, error: &LogError) {
-    let (topic, index) = (&partition.topic, partition.index.get());
-    tracing::error!(%error, %topic, partition = index, "cannot compact a log");
+    partition.storage_failed("compact a log", error);
 }

@@ -27,6 +27,18 @@ impl Broker {
         &self,
         now: Now,
         connection: &mut Connection,
+        frame: BytesMut,
+        waker: &Arc<dyn Wake>,
+    ) -> Outcome {
+        let outcome = self.dispatch(now, connection, frame, waker);
+        self.act_on_faults();
+        outcome
+    }
+
+    fn dispatch(
+        &self,
+        now: Now,
+        connection: &mut Connection,
         mut frame: BytesMut,
         waker: &Arc<dyn Wake>,
     ) -> Outcome {

@@ -1,5 +1,6 @@
 //! What keeps a broker from starting.
 
+use crate::topic_name::METADATA_TOPIC;
 use plimsoll_cluster::ClusterError;
 use plimsoll_log::LogError;
 use plimsoll_wire::batch::BatchError;
@@ -16,6 +17,32 @@ pub enum BrokerError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// None of the data directories can be used.
+    #[error("log.dirs: none of {} can be used, see above", list(paths))]
+    AllDirsFailed {
+        /// The directories.
+        paths: Vec<PathBuf>,
+    },
+    /// Two directories hold a log of the same partition.
+    #[error(
+        "log.dirs: both {} and {} hold {partition}; remove the one that is out of date",
+        first.display(),
+        second.display()
+    )]
+    TwoLogs {
+        /// The partition, as its directory is called.
+        partition: String,
+        /// A directory that holds it.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+    },
+    /// The metadata log may lie in a directory that is missing.
+    #[error(
+        "log.dirs: none of the directories that can be used holds the metadata log \
+         ({METADATA_TOPIC}-0), though they hold others or one is missing: bring back the one that does"
+    )]
+    NoMetadataLog,
     /// The data directory belongs to another cluster.
     #[error("data directory {}: cluster.id is {holds}, {wanted} is wanted", path.display())]
     OtherCluster {
@@ -67,4 +94,9 @@ pub enum BrokerError {
     /// The broker's own records could not be written.
     #[error("cannot write the metadata log: {0}")]
     Storage(#[from] plimsoll_cluster::StorageFault),
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let shown = paths.iter().map(|path| path.display().to_string());
+    shown.collect::<Vec<_>>().join(", ")
 }

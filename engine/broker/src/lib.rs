@@ -46,6 +46,7 @@ mod refusal;
 mod request;
 mod routes;
 mod startup;
+mod storage;
 mod timers;
 mod topic_name;
 mod topic_settings;

@@ -1,25 +1,57 @@
 //! This node's data directories: whose they are, which of them a partition
-//! lies in, and the files that cover all partitions of one.
+//! lies in, which have failed, and the files that cover all partitions of one.
+//!
+//! Invariants:
+//! - A directory that failed is not written again until the broker restarts:
+//!   what its disk kept is unknown until then.
+//! - A partition that had a log never begins a new one elsewhere while a
+//!   directory is missing: its records may lie there.
+
+mod marks;
 
 use crate::error::BrokerError;
+use parking_lot::Mutex;
 use plimsoll_log::{
-    Checkpointed, Checkpoints, Disk, LogConfig, LogDir, LogError, Meta, PartitionLog,
-    TopicPartition, encode_uuid, load_topic_id, store_topic_id,
+    Checkpointed, Disk, LogConfig, LogDir, LogError, Meta, PartitionLog, TopicPartition,
+    encode_uuid, load_topic_id, partition_dir,
 };
 use plimsoll_wire::time::Now;
-use plimsoll_wire::types::{NodeId, Offset};
+use plimsoll_wire::types::NodeId;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
+pub(crate) use marks::Marks;
+
 /// The data directories, held by this process.
 pub(crate) struct LogDirs {
-    dirs: Vec<LogDir>,
+    dirs: Vec<Dir>,
     cluster_id: String,
+    /// Where each partition lies.
+    places: Mutex<Places>,
+    /// A directory of an earlier start is not here.
+    some_lost: AtomicBool,
     /// A log was opened that ends below its checkpointed recovery point.
     outdated: AtomicBool,
+}
+
+/// One directory of `log.dirs`.
+struct Dir {
+    path: PathBuf,
+    /// None when it could not be used at the start.
+    held: Option<LogDir>,
+    /// KIP-858's id.
+    id: Option<Uuid>,
+    offline: AtomicBool,
+}
+
+/// Which directory, by number, each partition lies in.
+#[derive(Default)]
+struct Places {
+    of: HashMap<TopicPartition, usize>,
+    counts: Vec<usize>,
 }
 
 /// Whether the checkpoint files speak of a log.
@@ -40,9 +72,40 @@ pub(crate) struct Tenant<'a> {
     pub(crate) cluster_id: Option<&'a str>,
 }
 
+impl Dir {
+    fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// The directory, while it works.
+    fn online(&self) -> Result<&LogDir, LogError> {
+        match &self.held {
+            Some(held) if !self.is_offline() => Ok(held),
+            _ => Err(LogError::Offline {
+                dir: self.path.clone(),
+            }),
+        }
+    }
+}
+
+impl Places {
+    fn put(&mut self, partition: TopicPartition, at: usize) {
+        if self.of.insert(partition, at).is_none() {
+            self.counts[at] += 1;
+        }
+    }
+
+    fn take(&mut self, partition: &TopicPartition) {
+        if let Some(at) = self.of.remove(partition) {
+            self.counts[at] -= 1;
+        }
+    }
+}
+
 impl LogDirs {
     /// Locks the directories and makes them this node's. New ones are given the
-    /// cluster id, which is drawn when nobody says it.
+    /// cluster id, which is drawn when nobody says it. One whose disk fails is
+    /// left out as long as another works.
     pub(crate) fn open(
         disk: &Arc<dyn Disk>,
         paths: &[PathBuf],
@@ -52,39 +115,52 @@ impl LogDirs {
         if paths.is_empty() {
             return Err(BrokerError::NoLogDir);
         }
-        let open = |path: &PathBuf| LogDir::open(Arc::clone(disk), path.clone());
-        let dirs = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let metas = dirs
-            .iter()
-            .map(LogDir::meta)
-            .collect::<Result<Vec<_>, _>>()?;
-        let known = metas
+        let mut opened = Vec::with_capacity(paths.len());
+        for path in paths {
+            opened.push(tolerate(path, open_one(disk, path))?);
+        }
+        let known = opened
             .iter()
             .flatten()
-            .map(|meta| meta.cluster_id.as_str())
-            .next();
-        let cluster_id = tenant
-            .cluster_id
-            .or(known)
-            .map_or_else(|| encode_uuid(draw()), str::to_owned);
-        for (dir, meta) in dirs.iter().zip(&metas) {
-            if let Some(meta) = meta {
-                check_owner(dir.path(), meta, tenant.node, &cluster_id)?;
-            } else {
-                let (cluster_id, directory_id) = (cluster_id.clone(), draw());
-                dir.set_meta(&Meta {
-                    cluster_id,
-                    node_id: tenant.node,
-                    directory_id,
-                })?;
-            }
-            for retired in dir.retired()? {
-                dir.purge(&retired)?;
-            }
+            .find_map(|(_, meta)| meta.as_ref().map(|meta| meta.cluster_id.clone()));
+        let cluster_id = match tenant.cluster_id.map(str::to_owned).or(known) {
+            Some(id) => id,
+            None => encode_uuid(draw()),
+        };
+        let mut dirs = Vec::with_capacity(paths.len());
+        for (path, found) in paths.iter().zip(opened) {
+            let settled = match found {
+                Some((held, meta)) => {
+                    if let Some(meta) = &meta {
+                        check_owner(path, meta, tenant.node, &cluster_id)?;
+                    }
+                    let fresh = Meta {
+                        cluster_id: cluster_id.clone(),
+                        node_id: tenant.node,
+                        directory_id: draw(),
+                    };
+                    tolerate(path, settle(held, meta, fresh))?
+                }
+                None => None,
+            };
+            dirs.push(Dir {
+                path: path.clone(),
+                offline: AtomicBool::new(settled.is_none()),
+                id: settled.as_ref().map(|(_, id)| *id),
+                held: settled.map(|(held, _)| held),
+            });
         }
+        if dirs.iter().all(Dir::is_offline) {
+            return Err(BrokerError::AllDirsFailed {
+                paths: paths.to_vec(),
+            });
+        }
+        let places = Mutex::new(places_in(&dirs)?);
         Ok(Self {
             dirs,
             cluster_id,
+            places,
+            some_lost: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
         })
     }
@@ -94,23 +170,56 @@ impl LogDirs {
         &self.cluster_id
     }
 
-    /// The directories' paths.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.dirs.iter().map(LogDir::path)
+    /// The directories' paths, and whether each has failed.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (&Path, bool)> {
+        self.dirs
+            .iter()
+            .map(|dir| (dir.path.as_path(), dir.is_offline()))
     }
 
-    /// The ids of the directories.
-    pub(crate) fn ids(&self) -> Result<Vec<Uuid>, LogError> {
-        let metas = self
-            .dirs
+    /// The ids of the directories that work.
+    pub(crate) fn ids(&self) -> Vec<Uuid> {
+        let online = self.dirs.iter().filter(|dir| !dir.is_offline());
+        online.filter_map(|dir| dir.id).collect()
+    }
+
+    /// Compares the directories with those of an earlier start. Answers with
+    /// the ids of those that are not here: logs may lie in them.
+    pub(crate) fn note_lost(&self, before: &[Uuid]) -> Vec<Uuid> {
+        let here = self.ids();
+        let lost: Vec<Uuid> = before
             .iter()
-            .map(LogDir::meta)
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(metas
-            .into_iter()
-            .flatten()
-            .map(|meta| meta.directory_id)
-            .collect())
+            .filter(|id| !here.contains(id))
+            .copied()
+            .collect();
+        self.some_lost.store(!lost.is_empty(), Ordering::Release);
+        lost
+    }
+
+    /// Whether a log of this name lies in one of the directories.
+    pub(crate) fn holds(&self, partition: &TopicPartition) -> bool {
+        self.places.lock().of.contains_key(partition)
+    }
+
+    /// The directory that a partition's log lies in.
+    pub(crate) fn place_of(&self, partition: &TopicPartition) -> Option<&Path> {
+        let at = self.places.lock().of.get(partition).copied()?;
+        Some(self.dirs[at].path.as_path())
+    }
+
+    /// Whether any log lies here, or could lie in a directory that is missing.
+    pub(crate) fn may_hold_logs(&self) -> bool {
+        !self.places.lock().of.is_empty() || self.is_one_missing()
+    }
+
+    fn is_one_missing(&self) -> bool {
+        self.some_lost.load(Ordering::Acquire) || self.dirs.iter().any(Dir::is_offline)
+    }
+
+    /// Takes a directory out of service. Answers whether it was in service.
+    pub(crate) fn fail(&self, path: &Path) -> bool {
+        let dir = self.dirs.iter().find(|dir| dir.path == path);
+        dir.is_some_and(|dir| !dir.offline.swap(true, Ordering::AcqRel))
     }
 
     /// Opens a partition's log where it lies, or makes one in the directory
@@ -122,11 +231,7 @@ impl LogDirs {
         config: &Arc<LogConfig>,
         now: Now,
     ) -> Result<PartitionLog, LogError> {
-        let Some(dir) = self.dir_for(partition)? else {
-            return Err(LogError::Offline {
-                dir: PathBuf::from(&partition.topic),
-            });
-        };
+        let dir = self.dir_for(partition, trust)?;
         let path = dir.partition_path(partition);
         let from = match trust {
             Trust::Checkpoints => dir.checkpointed(partition),
@@ -154,97 +259,158 @@ impl LogDirs {
         self.outdated.swap(false, Ordering::Relaxed)
     }
 
-    /// Writes which topic the partition of a log belongs to, unless it is known.
-    pub(crate) fn name_log(&self, disk: &dyn Disk, dir: &Path, id: Uuid) -> Result<(), LogError> {
-        if load_topic_id(disk, dir)?.is_none() {
-            store_topic_id(disk, dir, id)?;
-        }
-        Ok(())
+    /// Which topic the log of this name belongs to; none when there is no log
+    /// or it was never written.
+    pub(crate) fn topic_of(&self, partition: &TopicPartition) -> Result<Option<Uuid>, LogError> {
+        let Some(at) = self.places.lock().of.get(partition).copied() else {
+            return Ok(None);
+        };
+        let dir = self.dirs[at].online()?;
+        load_topic_id(&**dir.disk(), &dir.partition_path(partition))
     }
 
-    fn dir_for(&self, partition: &TopicPartition) -> Result<Option<&LogDir>, LogError> {
-        if let [only] = self.dirs.as_slice() {
-            return Ok(Some(only));
+    fn dir_for(&self, partition: &TopicPartition, trust: Trust) -> Result<&LogDir, LogError> {
+        let mut places = self.places.lock();
+        if let Some(at) = places.of.get(partition) {
+            return self.dirs[*at].online();
         }
-        let mut emptiest = None;
-        for dir in &self.dirs {
-            let held = dir.partitions()?;
-            if held.contains(partition) {
-                return Ok(Some(dir));
-            }
-            if emptiest.is_none_or(|(count, _)| held.len() < count) {
-                emptiest = Some((held.len(), dir));
-            }
+        if trust == Trust::Checkpoints && self.is_one_missing() {
+            return Err(LogError::Missing {
+                partition: partition_dir(partition),
+            });
         }
-        Ok(emptiest.map(|(_, dir)| dir))
+        let online = |at: &usize| !self.dirs[*at].is_offline();
+        let emptiest = (0..self.dirs.len())
+            .filter(online)
+            .min_by_key(|at| places.counts[*at]);
+        match emptiest {
+            Some(at) => {
+                places.put(partition.clone(), at);
+                self.dirs[at].online()
+            }
+            None => Err(LogError::Missing {
+                partition: partition_dir(partition),
+            }),
+        }
     }
 
     /// Takes a deleted partition's directory out of use. Its log was dropped.
     pub(crate) fn retire(
         &self,
-        path: &Path,
         partition: &TopicPartition,
         unique: Uuid,
-    ) -> Result<PathBuf, LogError> {
-        let dir = self.dirs.iter().find(|dir| path.starts_with(dir.path()));
-        match dir {
-            Some(dir) => dir.retire(partition, unique.as_u128()),
-            None => Err(LogError::Offline {
-                dir: path.to_owned(),
-            }),
-        }
+    ) -> Result<Option<PathBuf>, LogError> {
+        let mut places = self.places.lock();
+        let Some(at) = places.of.get(partition).copied() else {
+            return Ok(None);
+        };
+        let retired = self.dirs[at]
+            .online()?
+            .retire(partition, unique.as_u128())?;
+        places.take(partition);
+        Ok(Some(retired))
     }
 
     /// Removes a directory that was taken out of use.
     pub(crate) fn purge(&self, retired: &Path) -> Result<(), LogError> {
-        match self.dirs.iter().find(|dir| retired.starts_with(dir.path())) {
-            Some(dir) => dir.purge(retired),
-            None => Ok(()),
+        let dir = self.dirs.iter().find(|dir| retired.starts_with(&dir.path));
+        match dir.map(Dir::online) {
+            // One that failed is tidied when it is opened again.
+            Some(Ok(dir)) => dir.purge(retired),
+            Some(Err(_)) | None => Ok(()),
         }
     }
 
-    /// Writes the checkpoint files, each directory's from its own logs.
-    pub(crate) fn store(&self, marks: &Marks) -> Result<(), LogError> {
-        let none = Checkpoints::default();
-        self.dirs
-            .iter()
-            .try_for_each(|dir| dir.store(marks.by_dir.get(dir.path()).unwrap_or(&none)))
+    /// The directory that a path lies in.
+    pub(crate) fn dir_of(&self, path: &Path) -> Option<&Path> {
+        let found = self.dirs.iter().find(|dir| path.starts_with(&dir.path));
+        found.map(|dir| dir.path.as_path())
     }
 
-    /// Leaves the mark of a clean shutdown in every directory.
-    pub(crate) fn mark_clean(&self) -> Result<(), LogError> {
-        self.dirs.iter().try_for_each(LogDir::mark_clean)
+    /// Writes the checkpoint files of every directory that works, each from its
+    /// own logs. Answers with the directories where that failed.
+    pub(crate) fn store(&self, marks: &Marks) -> Vec<(&Path, LogError)> {
+        self.each_online(|dir| {
+            let mut own = marks.of(dir.path());
+            for partition in marks.unopened() {
+                dir.keep(partition, &mut own);
+            }
+            dir.store(&own)
+        })
+    }
+
+    /// Leaves the mark of a clean shutdown in every directory that works.
+    /// Answers with the directories where that failed.
+    pub(crate) fn mark_clean(&self) -> Vec<(&Path, LogError)> {
+        self.each_online(LogDir::mark_clean)
+    }
+
+    fn each_online(&self, act: impl Fn(&LogDir) -> Result<(), LogError>) -> Vec<(&Path, LogError)> {
+        let mut failed = Vec::new();
+        for dir in &self.dirs {
+            if let Ok(held) = dir.online()
+                && let Err(error) = act(held)
+            {
+                failed.push((dir.path.as_path(), error));
+            }
+        }
+        failed
     }
 }
 
-/// The offsets of all logs at one time, by data directory.
-#[derive(Debug, Default)]
-pub(crate) struct Marks {
-    by_dir: HashMap<PathBuf, Checkpoints>,
+fn open_one(disk: &Arc<dyn Disk>, path: &Path) -> Result<(LogDir, Option<Meta>), LogError> {
+    let dir = LogDir::open(Arc::clone(disk), path.to_owned())?;
+    let meta = dir.meta()?;
+    Ok((dir, meta))
 }
 
-impl Marks {
-    /// The recovery point that was noted for a partition.
-    pub(crate) fn recovery_point(&self, partition: &TopicPartition) -> Option<Offset> {
-        self.by_dir
-            .values()
-            .find_map(|marks| marks.recovery_points.get(partition).copied())
+/// Makes a directory this node's and tidies it. Answers with its id.
+fn settle(dir: LogDir, meta: Option<Meta>, fresh: Meta) -> Result<(LogDir, Uuid), LogError> {
+    let id = match meta {
+        Some(meta) => meta.directory_id,
+        None => {
+            dir.set_meta(&fresh)?;
+            fresh.directory_id
+        }
+    };
+    for retired in dir.retired()? {
+        dir.purge(&retired)?;
     }
+    Ok((dir, id))
+}
 
-    /// Takes note of one log.
-    pub(crate) fn add(&mut self, partition: TopicPartition, log: &PartitionLog) {
-        let Some(dir) = log.dir().parent() else {
-            return;
-        };
-        let marks = self.by_dir.entry(dir.to_owned()).or_default();
-        marks
-            .recovery_points
-            .insert(partition.clone(), log.recovery_point());
-        marks.log_starts.insert(partition.clone(), log.log_start());
-        marks
-            .high_watermarks
-            .insert(partition, log.high_watermark());
+/// Lets the broker start without a directory whose disk fails.
+fn tolerate<T>(path: &Path, outcome: Result<T, LogError>) -> Result<Option<T>, BrokerError> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.is_disk_failure() => {
+            let remedy = error.remedy();
+            tracing::error!(%error, dir = %path.display(), "log directory is offline: {remedy}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
+}
+
+fn places_in(dirs: &[Dir]) -> Result<Places, BrokerError> {
+    let mut places = Places {
+        of: HashMap::new(),
+        counts: vec![0; dirs.len()],
+    };
+    for (at, dir) in dirs.iter().enumerate() {
+        let Some(held) = &dir.held else { continue };
+        for partition in held.partitions()? {
+            if let Some(other) = places.of.get(&partition) {
+                return Err(BrokerError::TwoLogs {
+                    partition: partition_dir(&partition),
+                    first: dirs[*other].path.clone(),
+                    second: dir.path.clone(),
+                });
+            }
+            places.put(partition, at);
+        }
+    }
+    Ok(places)
 }
 
 fn check_owner(

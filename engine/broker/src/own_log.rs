@@ -112,8 +112,12 @@ pub(crate) fn write_own(
     let mut held = partition.lock();
     let log = held.log_mut().map_err(|_| OwnWriteError::Gone)?;
     let appended = log.append(&mut batch, &header, how).map_err(|error| {
-        let (topic, index) = (&partition.topic, partition.index.get());
-        tracing::error!(%error, %topic, partition = index, "a coordinator cannot write");
+        if let AppendError::Log(error) = &error {
+            partition.storage_failed("write a coordinator's records", error);
+        } else {
+            let (topic, index) = (&partition.topic, partition.index.get());
+            tracing::error!(%error, %topic, partition = index, "a coordinator cannot write");
+        }
         OwnWriteError::Append(error)
     })?;
     held.grew(batch.len());

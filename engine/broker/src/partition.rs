@@ -1,12 +1,14 @@
 //! One partition on this node: its log behind a lock, and who waits for it.
 
 use crate::fetch_wait::FetchWait;
+use crate::storage::DiskFaults;
 use parking_lot::{Mutex, MutexGuard};
 use plimsoll_log::{LogError, PartitionLog};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 
 /// A partition that this node leads.
 pub(crate) struct Partition {
@@ -18,6 +20,10 @@ pub(crate) struct Partition {
     in_sync: AtomicI32,
     /// The recovery point in the stored checkpoint.
     stored_to: AtomicI64,
+    /// The log directory that the log lies in; none when it was never opened.
+    log_dir: Option<PathBuf>,
+    offline: AtomicBool,
+    faults: Arc<DiskFaults>,
     held: Mutex<Held>,
 }
 
@@ -32,7 +38,7 @@ pub(crate) struct Held {
 /// A partition's log, when there is one.
 enum State {
     Open(Box<PartitionLog>),
-    /// The log could not be opened.
+    /// The log could not be opened, or its disk has failed.
     Offline,
     /// The topic was deleted.
     Deleted,
@@ -42,7 +48,16 @@ enum State {
 
 impl Partition {
     /// A partition and its log; none when the log could not be opened.
-    pub(crate) fn new(topic: Arc<str>, index: PartitionIndex, log: Option<PartitionLog>) -> Self {
+    /// Failures of its disk are noted in `faults`.
+    pub(crate) fn new(
+        topic: Arc<str>,
+        index: PartitionIndex,
+        log: Option<PartitionLog>,
+        faults: Arc<DiskFaults>,
+    ) -> Self {
+        let dir = log.as_ref().and_then(|log| log.dir().parent());
+        let log_dir = dir.map(Path::to_owned);
+        let offline = AtomicBool::new(log.is_none());
         let state = log.map_or(State::Offline, |log| State::Open(Box::new(log)));
         Self {
             topic,
@@ -50,6 +65,9 @@ impl Partition {
             leader_epoch: AtomicI32::new(0),
             in_sync: AtomicI32::new(1),
             stored_to: AtomicI64::new(0),
+            log_dir,
+            offline,
+            faults,
             held: Mutex::new(Held {
                 state,
                 looked_at: Offset(-1),
@@ -98,6 +116,31 @@ impl Partition {
         } else {
             Err(ErrorCode::UnknownLeaderEpoch)
         }
+    }
+
+    /// The log directory that the log lies in.
+    pub(crate) fn log_dir(&self) -> Option<&Path> {
+        self.log_dir.as_deref()
+    }
+
+    /// Where failures of its disk are noted.
+    pub(crate) fn faults(&self) -> &DiskFaults {
+        &self.faults
+    }
+
+    /// Whether the log cannot be used.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// The log's disk has failed: it is given up, and who waits is told.
+    pub(crate) fn take_offline(&self) {
+        self.offline.store(true, Ordering::Release);
+        let mut held = self.held.lock();
+        if let State::Open(_) = held.state {
+            held.state = State::Offline;
+        }
+        held.wake_all();
     }
 
     /// Takes the lock.

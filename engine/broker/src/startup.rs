@@ -37,6 +37,9 @@ impl Broker {
             topic: METADATA_TOPIC.into(),
             partition: PartitionIndex(0),
         };
+        if !dirs.holds(&name) && dirs.may_hold_logs() {
+            return Err(BrokerError::NoMetadataLog);
+        }
         let log = dirs.open_log(&name, Trust::Nothing, &Arc::new(LogConfig::default()), now)?;
         let log = LocalMetadataLog::new(log);
         let (image, offset) = log.replay()?;
@@ -55,8 +58,10 @@ impl Broker {
             now,
         });
         broker.apply_all(&image, now);
+        broker.act_on_faults();
         if broker.dirs.take_outdated() {
-            broker.dirs.store(&broker.marks())?;
+            let failed = broker.dirs.store(&broker.marks());
+            broker.dirs_failed(&failed);
         }
         Ok(broker)
     }
@@ -74,7 +79,12 @@ fn register(
     let mut change = door.begin();
     raise_features(&mut change);
     let epoch = BrokerEpoch(door.next_offset().get());
-    let log_dirs = dirs.ids()?;
+    let before = door.begin();
+    let before = before.image().brokers().get(&config.node);
+    let mut log_dirs = dirs.ids();
+    if config.layers().broker("plimsoll.lost.log.dirs") != Some("recreate") {
+        log_dirs.extend(dirs.note_lost(before.map_or(&[], |broker| &broker.log_dirs)));
+    }
     change.push(MetadataRecord::RegisterBroker(registration(
         config,
         epoch,

@@ -29,14 +29,17 @@ impl Broker {
         }
         for files in work.doomed {
             if let Err(error) = files.remove(self.disk()) {
-                tracing::error!(%error, "cannot remove the files of a deleted segment");
+                let remedy = error.remedy();
+                tracing::error!(%error, "cannot remove the files of a deleted segment: {remedy}");
             }
         }
         for path in work.purges {
             if let Err(error) = self.dirs.purge(&path) {
-                tracing::error!(%error, path = %path.display(), "cannot remove a deleted log");
+                let remedy = error.remedy();
+                tracing::error!(%error, path = %path.display(), "cannot remove a deleted log: {remedy}");
             }
         }
+        self.act_on_faults();
         let groups = self
             .tick_groups(now)
             .into_iter()
@@ -76,15 +79,19 @@ impl Broker {
 
     fn checkpoint(&self) {
         let marks = self.marks();
-        if let Err(error) = self.dirs.store(&marks) {
-            tracing::error!(%error, "cannot write checkpoints");
-            return;
-        }
+        let failed = self.dirs.store(&marks);
+        let is_stored = |partition: &Partition| {
+            let dir = partition.log_dir();
+            !failed.iter().any(|(path, _)| Some(*path) == dir)
+        };
         for partition in self.catalog().partitions() {
-            if let Some(recovery_point) = marks.recovery_point(&name(partition)) {
+            if is_stored(partition)
+                && let Some(recovery_point) = marks.recovery_point(&name(partition))
+            {
                 partition.stored(recovery_point);
             }
         }
+        self.dirs_failed(&failed);
     }
 
     /// Closes every log, writes the checkpoints and leaves the mark of a clean
@@ -98,27 +105,41 @@ impl Broker {
         let mut failed = None;
         for partition in self.catalog().partitions() {
             let mut held = partition.lock();
+            if partition.is_offline() {
+                marks.keep(name(partition));
+            }
             let Ok(log) = held.log_mut() else {
                 continue;
             };
             match log.close_clean(now.wall) {
                 Ok(()) => marks.add(name(partition), log),
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    // Its directory is not left clean, whatever else failed.
+                    partition.storage_failed("close a log", &error);
+                    partition.log_dir().map(|dir| self.dirs.fail(dir));
+                    failed = Some(error);
+                }
             }
             held.close();
         }
-        self.dirs.store(&marks)?;
-        match failed {
+        let stored = self.dirs.store(&marks);
+        for (dir, _) in &stored {
+            self.dirs.fail(dir);
+        }
+        let marked = self.dirs.mark_clean();
+        let first = stored.into_iter().chain(marked).map(|(_, error)| error);
+        match failed.into_iter().chain(first).next() {
             Some(error) => Err(error.into()),
-            None => Ok(self.dirs.mark_clean()?),
+            None => Ok(()),
         }
     }
 
     pub(crate) fn marks(&self) -> Marks {
         let mut marks = Marks::default();
         for partition in self.catalog().partitions() {
-            if let Ok(log) = partition.lock().log() {
-                marks.add(name(partition), log);
+            match partition.lock().log() {
+                Ok(log) => marks.add(name(partition), log),
+                Err(_) => marks.keep(name(partition)),
             }
         }
         marks
@@ -156,7 +177,6 @@ fn flush_if_wanted(partition: &Partition, now: Now) -> Result<(), LogError> {
 
 fn report(partition: &Partition, action: &str, outcome: Result<(), LogError>) {
     if let Err(error) = outcome {
-        let (topic, index) = (&partition.topic, partition.index.get());
-        tracing::error!(%error, %topic, partition = index, "cannot {action}");
+        partition.storage_failed(action, &error);
     }
 }

@@ -59,6 +59,8 @@ pub struct BrokerImage {
     pub fenced: bool,
     /// Whether it is about to leave.
     pub in_controlled_shutdown: bool,
+    /// The ids of its log directories (KIP-858).
+    pub log_dirs: Vec<Uuid>,
 }
 
 /// What a setting belongs to: a kind of thing and its name.
@@ -257,6 +259,7 @@ impl Image {
             rack: record.rack.clone(),
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
+            log_dirs: record.log_dirs.clone(),
         };
         self.brokers.insert(record.broker, broker);
     }

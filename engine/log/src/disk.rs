@@ -52,6 +52,8 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// The operating system's file, for `sendfile`, when there is one.
     fn as_file(&self) -> Option<&File>;
+    /// What the file was called when it was opened.
+    fn path(&self) -> &Path;
     /// Whether the file holds no bytes.
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)

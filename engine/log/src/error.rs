@@ -31,6 +31,12 @@ pub enum LogError {
         /// The partition's directory.
         dir: PathBuf,
     },
+    /// Where the log lies cannot be reached, and it must not begin anew.
+    #[error("the log of {partition} lies in none of the log directories that can be used")]
+    Missing {
+        /// The partition, as its directory is called.
+        partition: String,
+    },
     /// Another process uses the data directory.
     #[error("data directory {} is locked by another process", dir.display())]
     Locked {
@@ -40,6 +46,48 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Whether the volume failed, rather than what a file holds: then nothing
+    /// else on it is to be relied on either.
+    pub fn is_disk_failure(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+
+    /// What an operator is to do about it.
+    pub fn remedy(&self) -> &'static str {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::Io { source, .. } => match source.kind() {
+                Kind::StorageFull | Kind::QuotaExceeded => {
+                    "free space on the volume or lower retention, then restart the broker"
+                }
+                Kind::FileTooLarge => {
+                    "raise the limit on the size of files (ulimit -f) or lower segment.bytes, \
+                     then restart the broker"
+                }
+                Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+                    "make the volume writable for the broker's user, then restart the broker"
+                }
+                Kind::NotFound | Kind::NotADirectory | Kind::StaleNetworkFileHandle => {
+                    "mount the volume again or restore what was removed, then restart the broker"
+                }
+                _ if source.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+                    "raise the limit on open files (ulimit -n), then restart the broker"
+                }
+                _ => "check the device (dmesg), replace it if it fails, then restart the broker",
+            },
+            Self::Corrupt { .. } => {
+                "restore the file from another replica or a backup, or delete the records up to \
+                 the damage"
+            }
+            Self::Missing { .. } => {
+                "bring the missing log directory back and restart the broker; to begin the log \
+                 anew, without its records, start once with plimsoll.lost.log.dirs=recreate"
+            }
+            Self::Offline { .. } => "restart the broker once its disk works again",
+            Self::Locked { .. } => "stop the other process or give this one another directory",
+        }
+    }
+
     pub(crate) fn corrupt(path: &Path, what: impl Into<String>) -> Self {
         Self::Corrupt {
             path: path.to_owned(),

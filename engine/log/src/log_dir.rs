@@ -135,6 +135,19 @@ impl LogDir {
         }
     }
 
+    /// Adds to new checkpoints what the old ones said of a partition.
+    pub fn keep(&self, partition: &TopicPartition, checkpoints: &mut Checkpoints) {
+        let keep = |from: &OffsetCheckpoint, to: &mut OffsetCheckpoint| {
+            if let Some(offset) = from.get(partition) {
+                to.insert(partition.clone(), *offset);
+            }
+        };
+        keep(&self.recovery_points, &mut checkpoints.recovery_points);
+        keep(&self.log_starts, &mut checkpoints.log_starts);
+        keep(&self.high_watermarks, &mut checkpoints.high_watermarks);
+        keep(&self.cleaned, &mut checkpoints.cleaned);
+    }
+
     /// Writes the checkpoint files. What they say must already hold on disk.
     pub fn store(&self, checkpoints: &Checkpoints) -> Result<(), LogError> {
         let disk = &*self.disk;

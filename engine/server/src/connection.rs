@@ -13,7 +13,7 @@
 
 use crate::context::{Context, Ticket};
 use crate::inbound::Inbound;
-use crate::outbound::Outbound;
+use crate::outbound::{FileFailed, Outbound};
 use crate::service::{Outcome, Response, Service, Wake};
 use crate::timer::Timer;
 use crate::wake::TaskWake;
@@ -127,7 +127,7 @@ impl<S: Service> Connection<S> {
             self.release(now);
             let flushed = match self.flush(cx, now) {
                 Poll::Ready(Ok(())) => true,
-                Poll::Ready(Err(e)) => return Poll::Ready(End::Io(e)),
+                Poll::Ready(Err(e)) => return Poll::Ready(self.lost(e)),
                 Poll::Pending => false,
             };
             if flushed && let Some(end) = self.leaving.take() {
@@ -150,6 +150,17 @@ impl<S: Service> Connection<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// What a failed write comes from: the socket, or the file that was sent.
+    fn lost(&self, error: io::Error) -> End {
+        match error.downcast::<FileFailed>() {
+            Ok(FileFailed { path, source }) => {
+                self.context.service.file_failed(&path, source);
+                End::Closed
+            }
+            Err(error) => End::Io(error),
+        }
     }
 
     /// No request is taken any more and none that is parked is waited for.

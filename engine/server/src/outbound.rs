@@ -9,6 +9,7 @@ use crate::service::{Part, Response};
 use plimsoll_log::FileRange;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::path::PathBuf;
 
 /// How many runs of bytes one gathered write takes.
 const GATHER_MAX: usize = 64;
@@ -65,7 +66,9 @@ impl Outbound {
                 None => return Ok(()),
                 Some(_) if *written >= TURN_BYTES => return Ok(()),
                 Some(Part::Bytes(_)) => self.gather(|slices, more| sink.send(slices, more))?,
-                Some(Part::File(range)) => sink.send_file(range, self.sent)?,
+                Some(Part::File(range)) => sink
+                    .send_file(range, self.sent)
+                    .map_err(|error| blame(range, error))?,
             };
             if n == 0 {
                 return Err(io::Error::new(
@@ -116,6 +119,28 @@ impl Outbound {
         }
         assert!(n == 0, "more was sent than was queued");
     }
+}
+
+/// A file that could not be read while it was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {source}", path.display())]
+pub struct FileFailed {
+    /// What it was called when it was opened.
+    pub path: PathBuf,
+    /// What the disk said.
+    pub source: io::Error,
+}
+
+/// Tells the errors that only a disk gives from those of the socket.
+fn blame(range: &FileRange, error: io::Error) -> io::Error {
+    const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
+    if error.raw_os_error() != Some(EIO) {
+        return error;
+    }
+    io::Error::other(FileFailed {
+        path: range.file.path().to_owned(),
+        source: error,
+    })
 }
 
 fn length(part: &Part) -> u64 {
@@ -239,6 +264,30 @@ mod tests {
             assert_eq!(sink.out.len() as u64, turn * TURN_BYTES);
         }
         assert!(outbound.is_empty() && sink.out == expected);
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_read_is_told_from_a_socket_that_is_gone() {
+        struct Fails(i32);
+        impl Sink for Fails {
+            fn send(&mut self, _: &[IoSlice<'_>], _: bool) -> io::Result<usize> {
+                unreachable!("there is only a file")
+            }
+            fn send_file(&mut self, _: &FileRange, _: u64) -> io::Result<usize> {
+                Err(io::Error::from_raw_os_error(self.0))
+            }
+        }
+        let check = |errno: rustix::io::Errno, blamed: Option<&str>| {
+            let mut outbound = Outbound::default();
+            outbound.push(response(&[(true, 10)], 0).0);
+            let error = outbound
+                .write(&mut Fails(errno.raw_os_error()), &mut 0)
+                .unwrap_err();
+            let file = error.get_ref().and_then(|e| e.downcast_ref::<FileFailed>());
+            assert_eq!(file.map(|f| f.path.to_str().unwrap()), blamed, "{error}");
+        };
+        check(rustix::io::Errno::IO, Some("/0"));
+        check(rustix::io::Errno::CONNRESET, None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use plimsoll_log::OsDisk;
 use plimsoll_wire::time::{Instant, Now};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -143,6 +144,10 @@ impl Service for Broker {
 
     fn poll(&self, now: Now, parked: &mut Parked) -> Option<Response> {
         parked.poll(self, now)
+    }
+
+    fn file_failed(&self, path: &Path, error: std::io::Error) {
+        Self::file_failed(self, path, error);
     }
 
     fn deadline(parked: &Parked) -> Instant {

@@ -8,7 +8,9 @@ use bytes::BytesMut;
 pub use plimsoll_broker::{Part, Response, Wake};
 use plimsoll_wire::time::{Instant, Now};
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What came of a request.
@@ -45,6 +47,9 @@ pub trait Service: Send + Sync + 'static {
     /// The answer of a parked request, if it has one by now. At its deadline
     /// there must be one.
     fn poll(&self, now: Now, parked: &mut Self::Parked) -> Option<Response>;
+
+    /// A file of an answer could not be read while it was sent.
+    fn file_failed(&self, _path: &Path, _error: io::Error) {}
 
     /// When a parked request is answered at the latest.
     fn deadline(parked: &Self::Parked) -> Instant;

@@ -26,9 +26,24 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             };
             topics.iter().flat_map(one).collect::<HashSet<_>>()
         });
-        let results = broker.log_dirs().map(|dir| describe(broker, dir, asked.as_ref()));
+        let results = broker.log_dirs().map(|(dir, offline)| {
+            if offline {
+                failed(dir)
+            } else {
+                describe(broker, dir, asked.as_ref())
+            }
+        });
         DescribeLogDirsResponse::default().with_results(results.collect())
     })
+}
+
+/// What is said of a directory whose disk has failed.
+fn failed(dir: &Path) -> DescribeLogDirsResult {
+    DescribeLogDirsResult::default()
+        .with_log_dir(text(dir.display().to_string()))
+        .with_error_code(ErrorCode::KafkaStorageError.code())
+        .with_total_bytes(UNKNOWN_BYTES)
+        .with_usable_bytes(UNKNOWN_BYTES)
 }
 
 type Asked = HashSet<(String, i32)>;
@@ -39,10 +54,7 @@ fn describe(broker: &Broker, dir: &Path, asked: Option<&Asked>) -> DescribeLogDi
         Ok(space) => space,
         Err(error) => {
             tracing::error!(%error, dir = %dir.display(), "cannot read the room of a directory");
-            return result
-                .with_error_code(ErrorCode::KafkaStorageError.code())
-                .with_total_bytes(UNKNOWN_BYTES)
-                .with_usable_bytes(UNKNOWN_BYTES);
+            return failed(dir);
         }
     };
     let mut topics: BTreeMap<String, Vec<DescribeLogDirsPartition>> = BTreeMap::new();

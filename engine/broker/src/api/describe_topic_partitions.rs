@@ -1,7 +1,7 @@
 //! DescribeTopicPartitions 0: topics in order of name, a page at a time, with a
 //! cursor to the first partition that did not fit.
 
-use crate::api::metadata::offline;
+use crate::api::offline::leader_and_offline;
 use crate::broker::Broker;
 use crate::convert::{broker_id, broker_ids, topic};
 use crate::operations;
@@ -22,6 +22,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|_, query: DescribeTopicPartitionsRequest| {
         let image = broker.image();
         let mut page = Page {
+            broker,
             image: &image,
             room: usize::try_from(query.response_partition_limit)
                 .unwrap_or(0)
@@ -64,6 +65,7 @@ fn names<'a>(image: &'a Image, query: &'a DescribeTopicPartitionsRequest) -> BTr
 
 /// A page being filled.
 struct Page<'a> {
+    broker: &'a Broker,
     image: &'a Image,
     /// How many more partitions fit.
     room: usize,
@@ -100,12 +102,31 @@ impl Page<'_> {
         let fits: Vec<_> = left
             .by_ref()
             .take(self.room)
-            .map(|(index, partition)| describe(self.image, *index, partition))
+            .map(|(index, partition)| self.describe(found, *index, partition))
             .collect();
         self.room -= fits.len();
         self.topics.push(entry(found, fits));
         self.next = left.next().map(|(index, _)| cursor(*index));
         self.next.is_none()
+    }
+
+    fn describe(
+        &self,
+        topic: &TopicImage,
+        index: PartitionIndex,
+        partition: &PartitionImage,
+    ) -> DescribeTopicPartitionsResponsePartition {
+        let (leader, offline) =
+            leader_and_offline(self.broker, self.image, (topic, index), partition);
+        DescribeTopicPartitionsResponsePartition::default()
+            .with_partition_index(index.get())
+            .with_leader_id(broker_id(leader))
+            .with_leader_epoch(partition.leader_epoch.get())
+            .with_replica_nodes(broker_ids(&partition.replicas))
+            .with_isr_nodes(broker_ids(&partition.isr))
+            .with_eligible_leader_replicas(Some(Vec::new()))
+            .with_last_known_elr(Some(Vec::new()))
+            .with_offline_replicas(broker_ids(&offline))
     }
 }
 
@@ -119,20 +140,4 @@ fn entry(
         .with_is_internal(topic_name::is_internal(&found.name))
         .with_topic_authorized_operations(operations::TOPIC)
         .with_partitions(partitions)
-}
-
-fn describe(
-    image: &Image,
-    index: PartitionIndex,
-    partition: &PartitionImage,
-) -> DescribeTopicPartitionsResponsePartition {
-    DescribeTopicPartitionsResponsePartition::default()
-        .with_partition_index(index.get())
-        .with_leader_id(broker_id(partition.leader))
-        .with_leader_epoch(partition.leader_epoch.get())
-        .with_replica_nodes(broker_ids(&partition.replicas))
-        .with_isr_nodes(broker_ids(&partition.isr))
-        .with_eligible_leader_replicas(Some(Vec::new()))
-        .with_last_known_elr(Some(Vec::new()))
-        .with_offline_replicas(broker_ids(&offline(image, partition)))
 }

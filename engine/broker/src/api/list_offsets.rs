@@ -86,6 +86,7 @@ fn find(
     partition.check_epoch(LeaderEpoch(asked.current_leader_epoch))?;
     let held = partition.lock();
     let log = held.log()?;
+    let storage = |error: LogError| partition.storage_failed("look up an offset", &error);
     let end = if committed {
         log.last_stable_offset()
     } else {
@@ -121,11 +122,6 @@ fn find(
 
 fn start(log: &PartitionLog) -> Place {
     Place::named(log.log_start(), log.epoch_of(log.log_start()))
-}
-
-fn storage(error: LogError) -> ErrorCode {
-    tracing::error!(%error, "cannot look up an offset");
-    ErrorCode::KafkaStorageError
 }
 
 fn answer(

@@ -4,6 +4,7 @@
 //! Version 0 asks for all topics with an empty list, later ones with null.
 //! Topic ids are answered from version 10 and may be asked for from 12.
 
+use crate::api::offline::leader_and_offline;
 use crate::broker::Broker;
 use crate::convert::{broker_id, broker_ids, text, topic};
 use crate::operations;
@@ -31,7 +32,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             let image = broker.image();
             image
                 .topics()
-                .map(|found| describe(&image, found, with_operations))
+                .map(|found| describe(broker, &image, found, with_operations))
                 .collect()
         } else {
             let may_create = version < 4 || query.allow_auto_topic_creation;
@@ -40,7 +41,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             let image = broker.image();
             asked
                 .iter()
-                .map(|asked| find(&image, asked, with_operations))
+                .map(|asked| find(broker, &image, asked, with_operations))
                 .collect()
         };
         let wants_cluster = query.include_cluster_authorized_operations;
@@ -94,6 +95,7 @@ fn create_missing(broker: &Broker, now: Now, asked: &[MetadataRequestTopic], may
 
 /// One topic that was asked for by name or by id.
 fn find(
+    broker: &Broker,
     image: &Image,
     asked: &MetadataRequestTopic,
     with_operations: bool,
@@ -115,16 +117,21 @@ fn find(
             .ok_or(ErrorCode::UnknownTopicId),
     };
     match found {
-        Ok(found) => describe(image, found, with_operations),
+        Ok(found) => describe(broker, image, found, with_operations),
         Err(code) => missing.with_error_code(code.code()),
     }
 }
 
-fn describe(image: &Image, found: &TopicImage, with_operations: bool) -> MetadataResponseTopic {
+fn describe(
+    broker: &Broker,
+    image: &Image,
+    found: &TopicImage,
+    with_operations: bool,
+) -> MetadataResponseTopic {
     let partitions = found
         .partitions
         .iter()
-        .map(|(index, partition)| one(image, *index, partition))
+        .map(|(index, partition)| one(broker, image, (found, *index), partition))
         .collect();
     MetadataResponseTopic::default()
         .with_name(Some(topic(&found.name)))
@@ -135,12 +142,13 @@ fn describe(image: &Image, found: &TopicImage, with_operations: bool) -> Metadat
 }
 
 fn one(
+    broker: &Broker,
     image: &Image,
-    index: PartitionIndex,
+    (topic, index): (&TopicImage, PartitionIndex),
     partition: &PartitionImage,
 ) -> MetadataResponsePartition {
-    let no_leader = partition.leader == NodeId::NONE;
-    let code = if no_leader {
+    let (leader, offline) = leader_and_offline(broker, image, (topic, index), partition);
+    let code = if leader == NodeId::NONE {
         ErrorCode::LeaderNotAvailable
     } else {
         ErrorCode::None
@@ -148,15 +156,9 @@ fn one(
     MetadataResponsePartition::default()
         .with_error_code(code.code())
         .with_partition_index(index.get())
-        .with_leader_id(broker_id(partition.leader))
+        .with_leader_id(broker_id(leader))
         .with_leader_epoch(partition.leader_epoch.get())
         .with_replica_nodes(broker_ids(&partition.replicas))
         .with_isr_nodes(broker_ids(&partition.isr))
-        .with_offline_replicas(broker_ids(&offline(image, partition)))
-}
-
-/// The replicas on nodes that are not there.
-pub(crate) fn offline(image: &Image, partition: &PartitionImage) -> Vec<NodeId> {
-    let gone = |node: &&NodeId| image.brokers().get(node).is_none_or(|broker| broker.fenced);
-    partition.replicas.iter().filter(gone).copied().collect()
+        .with_offline_replicas(broker_ids(&offline))
 }

@@ -33,6 +33,7 @@ pub(crate) mod list_groups;
 pub(crate) mod list_offsets;
 pub(crate) mod list_transactions;
 pub(crate) mod metadata;
+pub(crate) mod offline;
 pub(crate) mod offset_commit;
 pub(crate) mod offset_delete;
 pub(crate) mod offset_fetch;

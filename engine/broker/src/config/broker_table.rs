@@ -145,6 +145,12 @@ pub const COORDINATOR_PROPERTIES: &[Property] = &[
     p("transaction.two.phase.commit.enable", Kind::Bool, "false", "Whether transactions may be left prepared.").refused("transactions always time out"),
 ];
 
+/// What only this engine has.
+#[rustfmt::skip] // one property a line
+pub const OWN_PROPERTIES: &[Property] = &[
+    p("plimsoll.lost.log.dirs", Kind::Choice(&["wait", "recreate"]), "wait", "Whether logs that lay in a log directory that is gone for ever begin anew, without their records."),
+];
+
 /// Kafka's own tuning that has nothing to tune here.
 #[rustfmt::skip] // one property a line
 pub const IDLE_PROPERTIES: &[Property] = &[
@@ -226,6 +232,7 @@ pub fn broker_properties() -> impl Iterator<Item = &'static Property> {
         NODE_PROPERTIES,
         LOG_PROPERTIES,
         COORDINATOR_PROPERTIES,
+        OWN_PROPERTIES,
         IDLE_PROPERTIES,
     ]
     .into_iter()

@@ -274,14 +274,15 @@ impl Broker {
 
     /// Loads every coordinator whose partition is here.
     fn load_groups(&self, now: Now) {
-        let partitions = self
-            .catalog()
+        let catalog = self.catalog();
+        let partitions = catalog
             .topic(OFFSETS_TOPIC)
-            .map_or(0, |t| t.partitions.len());
-        if self.groups.shards.lock().len() == partitions {
+            .map_or(&[][..], |t| &t.partitions);
+        if self.groups.shards.lock().len() == partitions.len() {
             return;
         }
-        for index in (0..).map(PartitionIndex).take(partitions) {
+        let usable = partitions.iter().filter(|p| !p.is_offline());
+        for index in usable.map(|partition| partition.index) {
             if let Err(code) = self.shard(index, now) {
                 tracing::error!(
                     partition = index.get(),

@@ -8,6 +8,7 @@ mod lookup;
 mod metadata;
 mod produce;
 mod settings;
+mod storage;
 mod support;
 mod topics;
 mod transactions;

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use plimsoll_broker::{
-    Broker, BrokerConfig, Connection, Endpoint, Outcome, Parked, Part, Response, Wake,
+    Broker, BrokerConfig, BrokerError, Connection, Endpoint, Outcome, Parked, Part, Response, Wake,
 };
 use plimsoll_log::MemDisk;
 use plimsoll_wire::api::ApiKey;
@@ -61,7 +61,7 @@ impl World {
             wall: TimestampMs(START_MS),
             mono: Instant(Duration::from_secs(100)),
         };
-        let broker = start(&settings, &disk, now);
+        let broker = start(&settings, &disk, now).expect("it starts");
         let connection = Connection::new(Some(([127, 0, 0, 1], 5).into()));
         Self {
             broker,
@@ -79,8 +79,19 @@ impl World {
             self.broker.shutdown(self.now).expect("it stops cleanly");
         }
         // A killed process leaves what it wrote, synced or not.
-        self.disk = self.disk.fork();
-        self.broker = start(&self.settings, &self.disk, self.now);
+        self.start_on(self.disk.fork()).expect("it starts");
+    }
+
+    /// Drops the broker and starts another on `disk`.
+    pub fn start_on(&mut self, disk: MemDisk) -> Result<(), BrokerError> {
+        self.broker = start(&self.settings, &disk, self.now)?;
+        self.disk = disk;
+        Ok(())
+    }
+
+    /// Gives the next broker another setting.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.push((name.to_owned(), value.to_owned()));
     }
 
     /// Lets time pass.
@@ -129,17 +140,19 @@ impl World {
     }
 }
 
-fn start(settings: &[(String, String)], disk: &MemDisk, now: Now) -> Broker {
+fn start(settings: &[(String, String)], disk: &MemDisk, now: Now) -> Result<Broker, BrokerError> {
     let (mut config, warnings) =
         BrokerConfig::from_properties(settings.iter().cloned()).expect("the settings are fine");
     assert!(warnings.is_empty(), "{warnings:?}");
-    config.log_dirs = vec![PathBuf::from("/data")];
+    if !settings.iter().any(|(name, _)| name == "log.dirs") {
+        config.log_dirs = vec![PathBuf::from("/data")];
+    }
     config.advertised = vec![Endpoint {
         listener: "PLAINTEXT".into(),
         host: "localhost".into(),
         port: 9092,
     }];
-    Broker::new(config, Arc::new(disk.clone()), now).expect("it starts")
+    Broker::new(config, Arc::new(disk.clone()), now)
 }
 
 /// All bytes of a response, without its length and header.

@@ -7,8 +7,9 @@
 //!   subset of the 512-byte sectors written since, in any order; of each
 //!   directory the names as of its last sync plus any prefix of the changes
 //!   since (file systems journal names in order), chosen per directory.
-//! - *Fault*: the next write, sync or read fails, once or for ever. A failed
-//!   write may have written a part.
+//! - *Fault*: the next write, sync or read fails, or all of them do from then
+//!   on, everywhere or under one directory. A failed write may have written a
+//!   part.
 //! - *Full*: writes that need more than the capacity fail.
 //! - *Rot*: a byte flipped or a file cut, by [`MemDisk::flip`] and
 //!   [`MemDisk::cut`].
@@ -43,6 +44,8 @@ pub enum Fault {
     Sync,
     /// The next read fails.
     Read,
+    /// Every write that makes a file longer fails: the volume is full.
+    Full,
     /// Every operation fails: the volume is gone.
     Everything,
 }
@@ -58,7 +61,8 @@ struct State {
     operations: u64,
     crash_at: Option<u64>,
     crashed: bool,
-    faults: Vec<Fault>,
+    /// What goes wrong, and under which directory.
+    faults: Vec<(Fault, PathBuf)>,
     capacity: Option<u64>,
 }
 
@@ -79,12 +83,17 @@ impl MemDisk {
         self.state().crash_at = Some(n);
     }
 
-    /// Injects a fault.
+    /// Injects a fault, wherever it may strike.
     pub fn fail(&self, fault: Fault) {
-        self.state().faults.push(fault);
+        self.fail_under(Path::new(""), fault);
     }
 
-    /// Heals every fault that has not struck yet.
+    /// Injects a fault that strikes under `dir` only.
+    pub fn fail_under(&self, dir: &Path, fault: Fault) {
+        self.state().faults.push((fault, dir.to_owned()));
+    }
+
+    /// Heals every fault that lasts or has not struck yet.
     pub fn heal(&self) {
         self.state().faults.clear();
     }
@@ -171,8 +180,8 @@ impl fmt::Debug for MemDisk {
 
 impl State {
     /// Counts a changing operation; the error when the power goes with it.
-    fn operate(&mut self) -> io::Result<()> {
-        self.alive()?;
+    fn operate(&mut self, path: &Path) -> io::Result<()> {
+        self.alive(path)?;
         self.operations += 1;
         if self.crash_at == Some(self.operations) {
             self.crashed = true;
@@ -181,18 +190,25 @@ impl State {
         Ok(())
     }
 
-    fn alive(&self) -> io::Result<()> {
+    fn alive(&self, path: &Path) -> io::Result<()> {
         if self.crashed {
             return Err(power_gone());
         }
-        if self.faults.contains(&Fault::Everything) {
+        if self.lies_under(Fault::Everything, path).is_some() {
             return Err(io::Error::other("injected: volume is gone"));
         }
         Ok(())
     }
 
-    fn strikes(&mut self, fault: Fault) -> bool {
-        let found = self.faults.iter().position(|f| *f == fault);
+    /// Which of the faults is this one and concerns the path.
+    fn lies_under(&self, fault: Fault, path: &Path) -> Option<usize> {
+        self.faults
+            .iter()
+            .position(|(kind, dir)| *kind == fault && path.starts_with(dir))
+    }
+
+    fn strikes(&mut self, fault: Fault, path: &Path) -> bool {
+        let found = self.lies_under(fault, path);
         if let Some(at) = found {
             self.faults.remove(at);
         }
@@ -201,9 +217,10 @@ impl State {
 
     /// Changes a name; the change may survive even when the power goes now.
     fn rename_names(&mut self, change: NameChange) -> io::Result<()> {
-        self.alive()?;
+        let dir = change.directory();
+        self.alive(&dir)?;
         self.pending_names.push(change.clone());
-        self.operate()?;
+        self.operate(&dir)?;
         change.apply(&mut self.names);
         Ok(())
     }
@@ -228,7 +245,7 @@ fn not_found() -> io::Error {
 impl Disk for MemDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state();
-        state.alive()?;
+        state.alive(path)?;
         let id = match state.names.get(path) {
             Some(None) => return Err(io::ErrorKind::IsADirectory.into()),
             Some(Some(id)) => *id,
@@ -245,7 +262,7 @@ impl Disk for MemDisk {
             }
         };
         if how == Open::Truncate {
-            state.operate()?;
+            state.operate(path)?;
             if let Some(inode) = state.inodes.get_mut(&id) {
                 inode.truncate(0);
             }
@@ -253,13 +270,14 @@ impl Disk for MemDisk {
         drop(state);
         Ok(Arc::new(MemFile {
             disk: self.clone(),
+            path: path.to_owned(),
             id,
         }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let state = self.state();
-        state.alive()?;
+        state.alive(dir)?;
         if !state.dir_exists(dir) {
             return Err(not_found());
         }
@@ -326,7 +344,7 @@ impl Disk for MemDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.operate()?;
+        state.operate(dir)?;
         if !state.dir_exists(dir) {
             return Err(not_found());
         }
@@ -341,9 +359,9 @@ impl Disk for MemDisk {
         Ok(())
     }
 
-    fn space(&self, _dir: &Path) -> io::Result<Space> {
+    fn space(&self, dir: &Path) -> io::Result<Space> {
         let state = self.state();
-        state.alive()?;
+        state.alive(dir)?;
         let total = state.capacity.unwrap_or(u64::MAX);
         Ok(Space {
             total,
@@ -353,7 +371,7 @@ impl Disk for MemDisk {
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn DiskLock>>> {
         let mut state = self.state();
-        state.alive()?;
+        state.alive(path)?;
         if !state.locks.insert(path.to_owned()) {
             return Ok(None);
         }
@@ -368,14 +386,16 @@ impl Disk for MemDisk {
 #[derive(Debug)]
 struct MemFile {
     disk: MemDisk,
+    /// Its name when it was opened.
+    path: PathBuf,
     id: InodeId,
 }
 
 impl DiskFile for MemFile {
     fn read_at(&self, buf: &mut [u8], pos: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
-        state.alive()?;
-        if state.strikes(Fault::Read) {
+        state.alive(&self.path)?;
+        if state.strikes(Fault::Read, &self.path) {
             return Err(io::Error::other("injected: read failed"));
         }
         Ok(state
@@ -386,9 +406,10 @@ impl DiskFile for MemFile {
 
     fn write_at(&self, bytes: &[u8], pos: u64) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.alive()?;
-        let fails = state.strikes(Fault::Write);
-        let outcome = state.operate();
+        state.alive(&self.path)?;
+        let fails = state.strikes(Fault::Write, &self.path);
+        let outcome = state.operate(&self.path);
+        let full = state.lies_under(Fault::Full, &self.path).is_some();
         let used = state.used();
         let room = state
             .capacity
@@ -399,7 +420,7 @@ impl DiskFile for MemFile {
         let grows = pos
             .saturating_add(bytes.len() as u64)
             .saturating_sub(inode.len());
-        if fails || grows > room {
+        if fails || grows > room || (full && grows > 0) {
             let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
             inode.write(half, pos);
             return Err(io::ErrorKind::StorageFull.into());
@@ -410,8 +431,8 @@ impl DiskFile for MemFile {
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        let fails = state.strikes(Fault::Sync);
-        state.operate()?;
+        let fails = state.strikes(Fault::Sync, &self.path);
+        state.operate(&self.path)?;
         let Some(inode) = state.inodes.get_mut(&self.id) else {
             return Ok(());
         };
@@ -425,13 +446,13 @@ impl DiskFile for MemFile {
 
     fn len(&self) -> io::Result<u64> {
         let state = self.disk.state();
-        state.alive()?;
+        state.alive(&self.path)?;
         Ok(state.inodes.get(&self.id).map_or(0, Inode::len))
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.operate()?;
+        state.operate(&self.path)?;
         if let Some(inode) = state.inodes.get_mut(&self.id) {
             inode.truncate(len);
         }
@@ -440,6 +461,10 @@ impl DiskFile for MemFile {
 
     fn as_file(&self) -> Option<&File> {
         None
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
     }
 }
 

@@ -14,7 +14,10 @@ pub struct OsDisk;
 
 impl Disk for OsDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(OsFile(open(path, how)?)))
+        Ok(Arc::new(OsFile {
+            file: open(path, how)?,
+            path: path.into(),
+        }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
@@ -97,31 +100,38 @@ fn open(path: &Path, how: Open) -> io::Result<File> {
 }
 
 #[derive(Debug)]
-struct OsFile(File);
+struct OsFile {
+    file: File,
+    path: Box<Path>,
+}
 
 impl DiskFile for OsFile {
     fn read_at(&self, buf: &mut [u8], pos: u64) -> io::Result<usize> {
-        self.0.read_at(buf, pos)
+        self.file.read_at(buf, pos)
     }
 
     fn write_at(&self, bytes: &[u8], pos: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, pos)
+        self.file.write_all_at(bytes, pos)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn as_file(&self) -> Option<&File> {
-        Some(&self.0)
+        Some(&self.file)
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
     }
 }
 

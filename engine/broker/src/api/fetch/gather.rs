@@ -2,7 +2,7 @@
 
 use crate::fetch_sessions::Target;
 use crate::partition::Partition;
-use plimsoll_log::{LogError, PartitionLog, ReadError, Slices};
+use plimsoll_log::{PartitionLog, ReadError, Slices};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{AbortedTransaction, EpochEndOffset};
 use plimsoll_wire::types::{LeaderEpoch, Offset};
@@ -111,7 +111,7 @@ fn read(partition: &Partition, target: &Target, room: &Room) -> Result<Read, Err
     let diverging = diverging(log, target)?;
     let failed = |error| match error {
         ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-        ReadError::Log(error) => storage(partition, &error),
+        ReadError::Log(error) => partition.storage_failed("read a log", &error),
     };
     let slices = match diverging {
         Some(_) => None,
@@ -124,7 +124,7 @@ fn read(partition: &Partition, target: &Target, room: &Room) -> Result<Read, Err
         Some(slices) if room.committed => {
             let found = log
                 .aborted_transactions(target.from, slices.next_offset())
-                .map_err(|error| storage(partition, &error))?;
+                .map_err(|error| partition.storage_failed("read a log", &error))?;
             let of = |txn: &plimsoll_log::AbortedTxn| AbortedTransaction {
                 producer_id: txn.producer_id,
                 first_offset: txn.first_offset,
@@ -157,10 +157,4 @@ fn diverging(log: &PartitionLog, target: &Target) -> Result<Option<EpochEndOffse
         epoch: end.epoch,
         end_offset: end.end,
     }))
-}
-
-fn storage(partition: &Partition, error: &LogError) -> ErrorCode {
-    let (topic, index) = (&partition.topic, partition.index.get());
-    tracing::error!(%error, %topic, partition = index, "cannot read a log");
-    ErrorCode::KafkaStorageError
 }

@@ -191,11 +191,7 @@ fn refused(partition: &Partition, why: AppendError) -> Refusal {
         AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         AppendError::OffsetsWentBack { .. } => ErrorCode::UnknownServerError,
         AppendError::Malformed(_) => ErrorCode::CorruptMessage,
-        AppendError::Log(error) => {
-            let (topic, index) = (&partition.topic, partition.index.get());
-            tracing::error!(%error, %topic, partition = index, "cannot write to a log");
-            ErrorCode::KafkaStorageError
-        }
+        AppendError::Log(error) => partition.storage_failed("write to a log", error),
     };
     Refusal::new(code, why.to_string())
 }
