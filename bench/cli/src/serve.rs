@@ -1,7 +1,7 @@
 //! `plimsoll serve`: a broker until it is told to stop.
 
 use crate::failure::{Failure, Outcome};
-use plimsoll_server::{Given, Server, ServerError, Settings};
+use plimsoll_server::{Given, MetricsEndpoint, Server, ServerError, Settings};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +37,10 @@ pub struct Args {
     /// One property under Kafka's own name; stronger than the file.
     #[arg(long, value_name = "PROPERTY=VALUE")]
     set: Vec<String>,
+    /// Serve metrics for Prometheus at http://HOST:PORT/metrics; port 0 takes
+    /// any free port, which the log names.
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics: Option<String>,
     /// What to log on standard error, as in `RUST_LOG`: a level, or levels by
     /// module [default: `RUST_LOG`, else info].
     #[arg(long, value_name = "FILTER")]
@@ -61,18 +65,30 @@ pub fn run(args: Args) -> Outcome {
         set: args.set,
         listen: args.listen,
         data: args.data,
+        metrics: args.metrics,
     };
     let settings = Settings::read(&given).map_err(failure)?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    let metrics = settings.metrics.clone();
     let server = Server::start(settings).map_err(failure)?;
+    let endpoint = match &metrics {
+        Some(listen) => {
+            let nodes = vec![server.metrics()];
+            Some(MetricsEndpoint::start(listen, nodes).map_err(failure)?)
+        }
+        None => None,
+    };
     let mut stdout = std::io::stdout();
     writeln!(stdout, "ready {}", server.address())
         .and_then(|()| stdout.flush())
         .map_err(Failure::runtime)?;
     let reason = stop.wait();
     tracing::info!("stopping: {reason}");
+    if let Some(endpoint) = endpoint {
+        endpoint.stop();
+    }
     server.shutdown().map_err(failure)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use crate::broker::Broker;
 use crate::catalog::{Catalog, Topic};
 use crate::config::{Layers, Limits, Properties};
 use crate::log_dirs::Trust;
-use crate::partition::Partition;
+use crate::partition::{Partition, Watch};
 use crate::topic_settings::TopicSettings;
 use arc_swap::ArcSwap;
 use plimsoll_cluster::{Image, MetadataRecord, ResourceType, TopicImage};
@@ -94,6 +94,7 @@ impl Broker {
                 id: found.id,
                 settings: Arc::new(ArcSwap::from_pointee(settings.clone())),
                 partitions: Vec::with_capacity(found.partitions.len()),
+                traffic: Arc::default(),
             },
             |present| Topic::clone(present),
         );
@@ -157,12 +158,11 @@ impl Broker {
                 None
             }
         };
-        Partition::new(
-            Arc::clone(&topic.name),
-            index,
-            log,
-            Arc::clone(&self.faults),
-        )
+        let watch = Watch {
+            faults: Arc::clone(&self.faults),
+            traffic: Arc::clone(&topic.traffic),
+        };
+        Partition::new(Arc::clone(&topic.name), index, log, watch)
     }
 
     /// Closes a deleted topic's logs and takes their directories out of use.

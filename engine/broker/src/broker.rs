@@ -6,11 +6,13 @@
 //! as long as one batch is appended or one read is planned.
 
 use crate::catalog::Catalog;
+use crate::cleaner::Cleaner;
 use crate::config::{BrokerConfig, Layers, Limits};
 use crate::fetch_sessions::FetchSessions;
 use crate::groups::{Groups, group_config};
 use crate::log_dirs::LogDirs;
 use crate::metadata::{Change, Metadata};
+use crate::metrics::Requests;
 use crate::producer_ids::{BLOCK, ProducerIdBlock};
 use crate::refusal::Refusal;
 use crate::storage::DiskFaults;
@@ -27,7 +29,6 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use uuid::Uuid;
 
 /// One broker node.
@@ -45,7 +46,8 @@ pub struct Broker {
     pub(crate) transactions: Transactions,
     /// This run's registration.
     pub(crate) epoch: BrokerEpoch,
-    pub(crate) stops_cleaning: AtomicBool,
+    pub(crate) cleaner: Cleaner,
+    pub(crate) requests: Arc<Requests>,
     pub(crate) faults: Arc<DiskFaults>,
     producer_ids: Mutex<ProducerIdBlock>,
     random: Mutex<StdRng>,
@@ -74,7 +76,8 @@ impl Broker {
             catalog: ArcSwap::default(),
             layers: ArcSwap::from_pointee(parts.layers),
             limits: ArcSwap::from_pointee(limits),
-            stops_cleaning: AtomicBool::new(false),
+            cleaner: Cleaner::default(),
+            requests: Arc::default(),
             faults: Arc::default(),
             producer_ids: Mutex::default(),
             random: Mutex::new(parts.random),

@@ -3,6 +3,7 @@
 //! The catalogue is replaced whole when topics come or go, so that the data
 //! path finds a partition without a lock.
 
+use crate::metrics::Traffic;
 use crate::partition::Partition;
 use crate::topic_settings::TopicSettings;
 use arc_swap::ArcSwap;
@@ -23,6 +24,8 @@ pub(crate) struct Topic {
     pub(crate) settings: Arc<ArcSwap<TopicSettings>>,
     /// Its partitions by number.
     pub(crate) partitions: Vec<Arc<Partition>>,
+    /// What goes in and out.
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 impl Topic {

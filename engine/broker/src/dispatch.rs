@@ -60,6 +60,7 @@ impl Broker {
                 spec.name
             ));
         }
+        self.requests.received(spec.key);
         let body = frame.get(body_at..).unwrap_or_default();
         if route.guarded
             && let Err(error) = guard::check(spec, version, body)

@@ -1,6 +1,7 @@
 //! One partition on this node: its log behind a lock, and who waits for it.
 
 use crate::fetch_wait::FetchWait;
+use crate::metrics::Traffic;
 use crate::storage::DiskFaults;
 use parking_lot::{Mutex, MutexGuard};
 use plimsoll_log::{LogError, PartitionLog};
@@ -23,8 +24,21 @@ pub(crate) struct Partition {
     /// The log directory that the log lies in; none when it was never opened.
     log_dir: Option<PathBuf>,
     offline: AtomicBool,
-    faults: Arc<DiskFaults>,
+    watch: Watch,
+    /// Whether a thread compacts the log.
+    pub(crate) cleaning: AtomicBool,
+    /// Whether compaction failed: it is not tried again.
+    pub(crate) uncleanable: AtomicBool,
     held: Mutex<Held>,
+}
+
+/// Where what happens to a partition is noted.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    /// Failures of disks.
+    pub(crate) faults: Arc<DiskFaults>,
+    /// The traffic of its topic.
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// What the lock of a partition protects.
@@ -48,12 +62,11 @@ enum State {
 
 impl Partition {
     /// A partition and its log; none when the log could not be opened.
-    /// Failures of its disk are noted in `faults`.
     pub(crate) fn new(
         topic: Arc<str>,
         index: PartitionIndex,
         log: Option<PartitionLog>,
-        faults: Arc<DiskFaults>,
+        watch: Watch,
     ) -> Self {
         let dir = log.as_ref().and_then(|log| log.dir().parent());
         let log_dir = dir.map(Path::to_owned);
@@ -67,7 +80,9 @@ impl Partition {
             stored_to: AtomicI64::new(0),
             log_dir,
             offline,
-            faults,
+            watch,
+            cleaning: AtomicBool::new(false),
+            uncleanable: AtomicBool::new(false),
             held: Mutex::new(Held {
                 state,
                 looked_at: Offset(-1),
@@ -125,7 +140,20 @@ impl Partition {
 
     /// Where failures of its disk are noted.
     pub(crate) fn faults(&self) -> &DiskFaults {
-        &self.faults
+        &self.watch.faults
+    }
+
+    /// The traffic of its topic.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.watch.traffic
+    }
+
+    /// What tells its metrics from those of others.
+    pub(crate) fn labels(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("topic", self.topic.to_string()),
+            ("partition", self.index.to_string()),
+        ]
     }
 
     /// Whether the log cannot be used.

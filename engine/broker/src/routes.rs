@@ -100,12 +100,14 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
 ];
 
+/// Where in the table an API stands.
+pub(crate) fn number_of(api: ApiKey) -> Option<usize> {
+    ROUTES.binary_search_by_key(&api, |route| route.api).ok()
+}
+
 /// The route of an API.
 pub(crate) fn route_of(api: ApiKey) -> Option<&'static Route> {
-    ROUTES
-        .binary_search_by_key(&api, |route| route.api)
-        .ok()
-        .and_then(|at| ROUTES.get(at))
+    number_of(api).and_then(|at| ROUTES.get(at))
 }
 
 impl Route {

@@ -67,6 +67,19 @@ impl Dirtiness {
     }
 }
 
+/// How far compaction is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompactionLag {
+    /// Bytes that have been compacted.
+    pub clean_bytes: u64,
+    /// Bytes of ended segments that have not.
+    pub dirty_bytes: u64,
+    /// Bytes of the active segment, which is never compacted.
+    pub active_bytes: u64,
+    /// The timestamp of the first batch that has not been compacted.
+    pub oldest_dirty: Option<TimestampMs>,
+}
+
 /// A pass to be made.
 #[derive(Debug)]
 pub struct CleanPlan {
@@ -125,6 +138,12 @@ pub(crate) struct Group {
 }
 
 impl CleanPlan {
+    /// The most that the pass will read: the dirty part twice, the rest once.
+    pub fn bytes_to_read(&self) -> u64 {
+        let all: u64 = self.sources.iter().map(|source| source.size).sum();
+        all.saturating_add(self.dirtiness.dirty_bytes)
+    }
+
     /// How dirty the log is.
     pub fn dirtiness(&self) -> Dirtiness {
         self.dirtiness
@@ -286,6 +305,7 @@ impl Pass<'_> {
             scratch: Vec::new(),
             keyless: 0,
         };
+        let written = self.progress.written_bytes;
         for source in sources {
             let mut reading = Reading::open(plan, source)?;
             while let Some((found, bytes)) = reading.next(&mut self.checked)? {
@@ -302,6 +322,7 @@ impl Pass<'_> {
                     writer.aborted(&txn)?;
                 }
                 self.progress.read_bytes += len;
+                self.progress.written_bytes = written + writer.len();
                 if self.stop_after(len) {
                     return Ok(None);
                 }
@@ -309,7 +330,7 @@ impl Pass<'_> {
         }
         self.progress.keyless_records += filter.keyless;
         let segment = writer.finish()?;
-        self.progress.written_bytes += segment.size;
+        self.progress.written_bytes = written + segment.size;
         let replaces = sources.iter().map(|source| source.base).collect();
         Ok(Some(Group { segment, replaces }))
     }

@@ -42,7 +42,7 @@ mod segment;
 mod walk;
 
 pub use checkpoint::{EpochEntry, OffsetCheckpoint, TopicPartition};
-pub use compact::{CleanPlan, CleanProgress, Cleaned, Dirtiness};
+pub use compact::{CleanPlan, CleanProgress, Cleaned, CompactionLag, Dirtiness};
 pub use config::{CleanupPolicy, LogConfig};
 pub use disk::mem::{Fault, MemDisk};
 pub use disk::os::OsDisk;

@@ -36,9 +36,22 @@ const ROUNDS_MAX: usize = 16;
 const OVERDUE_RETRY: Duration = Duration::from_millis(5);
 
 /// A request in the order of arrival.
-enum Slot<P> {
+struct Slot<P> {
+    asked: Asked,
+    answer: Answer<P>,
+}
+
+/// What a slot holds.
+enum Answer<P> {
     Ready(Response),
     Parked(P),
+}
+
+/// Which API a request asked, and when.
+#[derive(Clone, Copy)]
+struct Asked {
+    api: i16,
+    at: Instant,
 }
 
 /// Why a connection ended.
@@ -71,6 +84,8 @@ pub struct Connection<S: Service> {
     inbound: Inbound,
     pending: VecDeque<Slot<S::Parked>>,
     outbound: Outbound,
+    /// Requests whose answers go out with the next write.
+    answered: Vec<Asked>,
     task: Arc<TaskWake>,
     waker: Arc<dyn Wake>,
     timer: Timer,
@@ -97,6 +112,7 @@ impl<S: Service> Connection<S> {
             inbound: Inbound::new(context.limits.frame_bytes_max),
             pending: VecDeque::new(),
             outbound: Outbound::default(),
+            answered: Vec::new(),
             waker: Arc::clone(&task) as Arc<dyn Wake>,
             task,
             timer: Timer::default(),
@@ -125,6 +141,10 @@ impl<S: Service> Connection<S> {
         for _ in 0..ROUNDS_MAX {
             let now = self.context.clock.now();
             self.release(now);
+            for asked in self.answered.drain(..) {
+                let took = now.mono.since(asked.at);
+                self.context.service.answered(asked.api, took);
+            }
             let flushed = match self.flush(cx, now) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(e)) => return Poll::Ready(self.lost(e)),
@@ -168,7 +188,7 @@ impl<S: Service> Connection<S> {
         let ready = self
             .pending
             .iter()
-            .take_while(|slot| matches!(slot, Slot::Ready(_)))
+            .take_while(|slot| matches!(slot.answer, Answer::Ready(_)))
             .count();
         self.pending.truncate(ready);
         self.leaving = Some(end);
@@ -183,13 +203,16 @@ impl<S: Service> Connection<S> {
     /// Moves answers whose turn has come to the way out.
     fn release(&mut self, now: Now) {
         while let Some(front) = self.pending.front_mut() {
-            if let Slot::Parked(parked) = front {
+            if let Answer::Parked(parked) = &mut front.answer {
                 match self.context.service.poll(now, parked) {
-                    Some(response) => *front = Slot::Ready(response),
+                    Some(response) => front.answer = Answer::Ready(response),
                     None => return,
                 }
             }
-            if let Some(Slot::Ready(response)) = self.pending.pop_front() {
+            if let Some(slot) = self.pending.pop_front()
+                && let Answer::Ready(response) = slot.answer
+            {
+                self.answered.push(slot.asked);
                 self.outbound.push(response);
             }
         }
@@ -206,14 +229,24 @@ impl<S: Service> Connection<S> {
             self.context
                 .budget
                 .give_back(std::mem::take(&mut self.claimed));
+            let asked = Asked {
+                api: frame
+                    .first_chunk()
+                    .map_or(-1, |api| i16::from_be_bytes(*api)),
+                at: now.mono,
+            };
+            let slot = |answer| Slot { asked, answer };
             match self
                 .context
                 .service
                 .handle(now, &mut self.session, frame, &self.waker)
             {
-                Outcome::Ready(response) if self.pending.is_empty() => self.outbound.push(response),
-                Outcome::Ready(response) => self.pending.push_back(Slot::Ready(response)),
-                Outcome::Parked(parked) => self.pending.push_back(Slot::Parked(parked)),
+                Outcome::Ready(response) if self.pending.is_empty() => {
+                    self.answered.push(asked);
+                    self.outbound.push(response);
+                }
+                Outcome::Ready(response) => self.pending.push_back(slot(Answer::Ready(response))),
+                Outcome::Parked(parked) => self.pending.push_back(slot(Answer::Parked(parked))),
                 Outcome::NoReply => {}
                 Outcome::Close(reason) => return Err(End::Refused(reason)),
             }
@@ -281,7 +314,10 @@ impl<S: Service> Connection<S> {
     fn wait(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<End> {
         let idle = self.active.after(self.context.limits.idle);
         let next = match self.pending.front() {
-            Some(Slot::Parked(parked)) => S::deadline(parked).max(now.mono.after(OVERDUE_RETRY)),
+            Some(Slot {
+                answer: Answer::Parked(parked),
+                ..
+            }) => S::deadline(parked).max(now.mono.after(OVERDUE_RETRY)),
             _ if now.mono >= idle => return Poll::Ready(End::Idle),
             _ => idle,
         };

@@ -112,6 +112,11 @@ impl Net {
         self.addr
     }
 
+    /// Who is connected.
+    pub(crate) const fn guests(&self) -> &Arc<Guests> {
+        &self.guests
+    }
+
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.guests.count()

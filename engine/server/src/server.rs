@@ -3,20 +3,23 @@
 use crate::clock::Clock;
 use crate::error::ServerError;
 use crate::housekeeper::Housekeeper;
+use crate::metered_disk::MeteredDisk;
+use crate::metrics::Source;
 use crate::net::Net;
 use crate::service::{Outcome, Service};
 use crate::settings::{HostPort, Settings};
 use bytes::BytesMut;
 use plimsoll_broker::config::Endpoint;
-use plimsoll_broker::{Broker, Connection, Parked, Response, Wake};
-use plimsoll_log::OsDisk;
+use plimsoll_broker::metrics::{Family, Histogram, Kind, Value};
+use plimsoll_broker::{Broker, CleanerClock, Connection, Parked, Response, Wake};
 use plimsoll_wire::time::{Instant, Now};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A broker that serves.
 pub struct Server {
@@ -24,8 +27,9 @@ pub struct Server {
     clock: Clock,
     net: Net,
     housekeeper: Housekeeper,
-    /// Compaction has a thread of its own: a pass takes as long as it takes.
-    cleaner: Housekeeper,
+    /// Compaction has threads of its own: a pass takes as long as it takes.
+    cleaners: Vec<Housekeeper>,
+    flushes: Arc<Histogram>,
     address: String,
 }
 
@@ -68,7 +72,9 @@ impl Server {
         let dirs = broker.log_dirs.clone();
         raise_file_limit();
         let clock = Clock::start();
-        let opened = Broker::new(broker, Arc::new(OsDisk), clock.now());
+        let disk = MeteredDisk::default();
+        let flushes = Arc::clone(disk.flushes());
+        let opened = Broker::new(broker, Arc::new(disk), clock.now());
         let broker = Arc::new(opened.map_err(|e| ServerError::Broker(e.to_string()))?);
         let data = &dirs;
         tracing::info!(listen = %bound, ?data, "serving");
@@ -76,14 +82,18 @@ impl Server {
         let ticking = Arc::clone(&broker);
         let tick = move |now| ticking.tick(now);
         let housekeeper = Housekeeper::start(clock, net.pools(), tick)?;
-        let cleaning = Arc::clone(&broker);
-        let cleaner = Housekeeper::start(clock, Vec::new(), move |now| cleaning.clean(now))?;
+        let cleaners = (0..broker.cleaner_threads()).map(|_| {
+            let cleaning = Arc::clone(&broker);
+            Housekeeper::start(clock, Vec::new(), move |_| cleaning.clean_paced(&clock))
+        });
+        let cleaners = cleaners.collect::<io::Result<_>>()?;
         Ok(Self {
             broker,
             clock,
             net,
             housekeeper,
-            cleaner,
+            cleaners,
+            flushes,
             address: ready,
         })
     }
@@ -103,6 +113,31 @@ impl Server {
         self.net.connections()
     }
 
+    /// What this node counts, whenever the source is called.
+    pub fn metrics(&self) -> (String, Source) {
+        let (broker, clock) = (Arc::clone(&self.broker), self.clock);
+        let (flushes, guests) = (Arc::clone(&self.flushes), Arc::clone(self.net.guests()));
+        let node = broker.node().to_string();
+        let source = move || {
+            let mut families = broker.metrics(clock.now());
+            let mut flush = Family::new(
+                "kafka_log_LogFlushStats_LogFlushRateAndTimeMs",
+                Kind::Histogram,
+                "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs: syncs of segments, in \
+                 milliseconds.",
+            );
+            flush.push(Vec::new(), Value::Spread(flushes.spread()));
+            families.push(flush);
+            families.push(Family::level(
+                "kafka_server_socket_server_metrics_connection_count",
+                "kafka.server:type=socket-server-metrics,name=connection-count",
+                guests.count() as f64,
+            ));
+            families
+        };
+        (node, Box::new(source))
+    }
+
     /// Stops listening, lets answers leave, flushes every log and leaves the
     /// mark of a clean shutdown.
     ///
@@ -112,7 +147,7 @@ impl Server {
         self.net.stop();
         self.housekeeper.stop();
         self.broker.stop_cleaning();
-        self.cleaner.stop();
+        self.cleaners.into_iter().for_each(Housekeeper::stop);
         self.broker
             .shutdown(self.clock.now())
             .map_err(|e| ServerError::Broker(format!("not stopped cleanly: {e}")))
@@ -146,6 +181,10 @@ impl Service for Broker {
         parked.poll(self, now)
     }
 
+    fn answered(&self, api: i16, took: Duration) {
+        Self::answered(self, api, took);
+    }
+
     fn file_failed(&self, path: &Path, error: std::io::Error) {
         Self::file_failed(self, path, error);
     }
@@ -155,7 +194,18 @@ impl Service for Broker {
     }
 }
 
-fn bind(listen: &HostPort) -> Result<TcpListener, ServerError> {
+impl CleanerClock for Clock {
+    fn now(&self) -> Now {
+        Self::now(self)
+    }
+
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// Listens on an address, which may stand for all of the machine's.
+pub(crate) fn bind(listen: &HostPort) -> Result<TcpListener, ServerError> {
     let bound = if listen.host.is_empty() {
         // Every address of both families where the system has both.
         TcpListener::bind(("::", listen.port))

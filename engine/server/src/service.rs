@@ -12,6 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What came of a request.
 pub enum Outcome<P> {
@@ -47,6 +48,10 @@ pub trait Service: Send + Sync + 'static {
     /// The answer of a parked request, if it has one by now. At its deadline
     /// there must be one.
     fn poll(&self, now: Now, parked: &mut Self::Parked) -> Option<Response>;
+
+    /// The answer to a request of the API with this number, the first two bytes
+    /// of its frame, goes to the socket after so long.
+    fn answered(&self, _api: i16, _took: Duration) {}
 
     /// A file of an answer could not be read while it was sent.
     fn file_failed(&self, _path: &Path, _error: io::Error) {}

@@ -29,6 +29,8 @@ pub struct Given {
     pub listen: Option<String>,
     /// The directory for all data.
     pub data: Option<PathBuf>,
+    /// `HOST:PORT` for scrapes of metrics.
+    pub metrics: Option<String>,
 }
 
 /// What a server is started with.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub advertised: Option<Endpoint>,
     /// The bounds on clients.
     pub limits: Limits,
+    /// Where metrics are served, if they are.
+    pub metrics: Option<HostPort>,
     /// What was given and has no effect.
     pub warnings: Vec<String>,
 }
@@ -158,8 +162,16 @@ impl Settings {
                 })
             }
         };
+        let metrics = given.metrics.as_deref().map(|text| {
+            HostPort::parse(text).ok_or_else(|| ServerError::Address {
+                origin: "--metrics",
+                value: text.to_owned(),
+                accepted: "HOST:PORT, for example 127.0.0.1:9404 or [::1]:0",
+            })
+        });
         let limits = limits(&broker);
         Ok(Self {
+            metrics: metrics.transpose()?,
             broker,
             listener,
             listen,
@@ -334,6 +346,7 @@ mod tests {
             set: vec!["num.partitions=3".into()],
             listen: Some("localhost:0".into()),
             data: Some("/given".into()),
+            metrics: None,
         };
         let settings = Settings::read(&given).unwrap();
         assert_eq!(settings.broker.layers().number("num.partitions"), Some(3));

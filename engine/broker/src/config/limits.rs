@@ -4,7 +4,7 @@ use super::layers::Layers;
 use std::time::Duration;
 
 /// What handlers ask of the broker's settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Whether asking for a topic may create it.
     pub auto_create_topics: bool,
@@ -28,8 +28,12 @@ pub struct Limits {
     pub compacts: bool,
     /// How long the cleaner rests when there was nothing to do.
     pub clean_backoff: Duration,
-    /// The memory of the cleaner's map of keys.
+    /// How many logs are compacted at once.
+    pub clean_threads: usize,
+    /// The memory of one thread's map of keys.
     pub clean_map_bytes: usize,
+    /// How many bytes a second compaction reads and writes.
+    pub clean_bytes_per_second: f64,
     /// The partitions of the offsets topic.
     pub offsets_partitions: i32,
     /// The partitions of the transactions topic.
@@ -70,7 +74,12 @@ impl Limits {
             checkpoint_interval: period("log.flush.offset.checkpoint.interval.ms"),
             compacts: layers.flag("log.cleaner.enable"),
             clean_backoff: period("log.cleaner.backoff.ms"),
-            clean_map_bytes: map_bytes(layers),
+            clean_threads: size("log.cleaner.threads"),
+            clean_map_bytes: map_bytes(layers) / size("log.cleaner.threads").max(1),
+            clean_bytes_per_second: layers
+                .broker("log.cleaner.io.max.bytes.per.second")
+                .and_then(|rate| rate.parse().ok())
+                .unwrap_or(f64::MAX),
             offsets_partitions: count("offsets.topic.num.partitions"),
             transaction_partitions: count("transaction.state.log.num.partitions"),
         }
@@ -105,7 +114,9 @@ mod tests {
             checkpoint_interval: Duration::from_secs(60),
             compacts: true,
             clean_backoff: Duration::from_secs(15),
+            clean_threads: 1,
             clean_map_bytes: (128 << 20) / 10 * 9,
+            clean_bytes_per_second: f64::MAX,
             offsets_partitions: 50,
             transaction_partitions: 50,
         };

@@ -1,11 +1,13 @@
 //! Every API in every version, in frames as clients send them.
 
+mod cleaner;
 mod client;
 mod fetch;
 mod groups;
 mod hostile;
 mod lookup;
 mod metadata;
+mod metrics;
 mod produce;
 mod settings;
 mod storage;

@@ -38,6 +38,11 @@ impl<'a> Writer<'a> {
         })
     }
 
+    /// Bytes of batches so far.
+    pub(super) fn len(&self) -> u64 {
+        self.segment.size
+    }
+
     pub(super) fn push(&mut self, batch: &[u8]) -> Result<(), LogError> {
         let pos = self.piece_pos + self.piece.len() as u64;
         let header = BatchHeader::parse(batch).map_err(|why| {

@@ -7,7 +7,7 @@
 //! still there.
 
 use super::{PartitionLog, home};
-use crate::compact::{CleanPlan, Cleaned, Dirtiness, Group, Source};
+use crate::compact::{CleanPlan, Cleaned, CompactionLag, Dirtiness, Group, Source};
 use crate::error::{LogError, io_error};
 use crate::names::{Kind, Stage, segment_path};
 use crate::place::Home;
@@ -26,6 +26,24 @@ impl PartitionLog {
     /// The offset below which the log has been cleaned.
     pub fn cleaned_to(&self) -> Offset {
         self.cleaned_to.max(self.log_start)
+    }
+
+    /// How far compaction is behind; `None` for a log that is not compacted.
+    pub fn compaction_lag(&self) -> Result<Option<CompactionLag>, LogError> {
+        if !self.config.cleanup_policy.compact {
+            return Ok(None);
+        }
+        let first_dirty = self.cleaned_to();
+        let clean = self.sealed.partition_point(|s| s.base < first_dirty);
+        let (clean, dirty) = self.sealed.split_at(clean);
+        let bytes = |segments: &[Segment]| segments.iter().map(|s| s.size).sum();
+        let oldest = dirty.first().unwrap_or(&self.active);
+        Ok(Some(CompactionLag {
+            clean_bytes: bytes(clean),
+            dirty_bytes: bytes(dirty),
+            active_bytes: self.active.size,
+            oldest_dirty: oldest.first_timestamp(home!(self))?,
+        }))
     }
 
     /// What a pass would do now; `None` when there is nothing to clean, or not

@@ -53,6 +53,7 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         conversation,
         limits,
         wait: None,
+        requests: Arc::clone(&broker.requests),
     };
     if wait.is_zero() || gathered.is_enough(&fetch.limits) {
         return Outcome::Ready(fetch.reply(gathered));

@@ -6,9 +6,11 @@ use super::reply;
 use crate::broker::Broker;
 use crate::fetch_sessions::Target;
 use crate::fetch_wait::FetchWait;
+use crate::metrics::Requests;
 use crate::outcome::{Outcome, Response, Wake};
 use crate::parked::{Parked, Waiting};
 use crate::request::Envelope;
+use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::time::{Instant, Now};
 use std::sync::Arc;
 
@@ -23,12 +25,29 @@ pub(crate) struct ParkedFetch {
     pub(crate) conversation: Conversation,
     pub(crate) limits: Limits,
     pub(crate) wait: Option<(Arc<FetchWait>, Arc<dyn Wake>)>,
+    pub(crate) requests: Arc<Requests>,
 }
 
 impl ParkedFetch {
     /// The response with what was gathered.
     pub(crate) fn reply(&self, gathered: Gathered) -> Response {
+        self.count(&gathered);
         reply::answer(self.envelope, &self.targets, &self.conversation, gathered)
+    }
+
+    fn count(&self, gathered: &Gathered) {
+        for (target, read) in self.targets.iter().zip(&gathered.reads) {
+            let failed = u64::from(read.error.is_error());
+            if failed > 0 {
+                self.requests.failed(ApiKey::Fetch, read.error);
+            }
+            if let Ok(partition) = &target.partition {
+                let traffic = partition.traffic();
+                traffic.fetch_requests.add(1);
+                traffic.failed_fetch_requests.add(failed);
+                traffic.bytes_out.add(read.bytes());
+            }
+        }
     }
 
     /// Waits for more than was gathered.

@@ -8,6 +8,7 @@ use crate::topic_settings::TopicSettings;
 use crate::transactions::Transacting;
 use plimsoll_coordinator::Producer;
 use plimsoll_log::{AppendAs, AppendError, Appended, Origin, PartitionLog};
+use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::batch::{BatchHeader, InvalidBatch, ProduceRules, validate_produce};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::frame::REQUEST_MAX_BYTES;
@@ -47,6 +48,25 @@ pub(crate) struct Placed {
 
 /// Checks a batch and appends it. Waiting fetches hear of it.
 pub(crate) fn append(
+    partition: &Partition,
+    settings: &TopicSettings,
+    producing: &Producing<'_>,
+    batch: &mut [u8],
+) -> Result<Placed, Refusal> {
+    let outcome = try_append(partition, settings, producing, batch);
+    let traffic = partition.traffic();
+    traffic.produce_requests.add(1);
+    if let Err(refusal) = &outcome {
+        traffic.failed_produce_requests.add(1);
+        producing
+            .broker
+            .requests
+            .failed(ApiKey::Produce, refusal.code);
+    }
+    outcome
+}
+
+fn try_append(
     partition: &Partition,
     settings: &TopicSettings,
     producing: &Producing<'_>,
@@ -147,6 +167,11 @@ fn place(
     let appended = outcome.map_err(|error| refused(partition, error))?;
     if !appended.duplicate {
         held.grew(batch.len());
+        let traffic = partition.traffic();
+        traffic
+            .messages_in
+            .add(u64::try_from(header.record_count).unwrap_or(0));
+        traffic.bytes_in.add(batch.len() as u64);
     }
     Ok(Placed {
         base_offset: appended.base_offset,
