@@ -121,6 +121,9 @@ pub(crate) fn write_own(
         OwnWriteError::Append(error)
     })?;
     held.grew(batch.len());
+    if header.is_transactional() {
+        held.guards.lower(header.producer_id);
+    }
     if header.is_control() {
         // A marker lets readers of committed records go on, whatever they lack.
         held.wake_all();

@@ -3,7 +3,9 @@
 use crate::fetch_wait::FetchWait;
 use crate::metrics::Traffic;
 use crate::storage::DiskFaults;
+use crate::transactions::{Guard, Guards};
 use parking_lot::{Mutex, MutexGuard};
+use plimsoll_coordinator::Producer;
 use plimsoll_log::{LogError, PartitionLog};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex};
@@ -47,6 +49,8 @@ pub(crate) struct Held {
     /// Where the log ended when it was last looked at whether it is idle.
     looked_at: Offset,
     waiting: Vec<Arc<FetchWait>>,
+    /// Transactions that have been verified and not yet begun here.
+    pub(crate) guards: Guards,
 }
 
 /// A partition's log, when there is one.
@@ -87,6 +91,7 @@ impl Partition {
                 state,
                 looked_at: Offset(-1),
                 waiting: Vec::new(),
+                guards: Guards::default(),
             }),
         }
     }
@@ -196,6 +201,18 @@ impl Held {
             State::Deleted => Err(ErrorCode::UnknownTopicOrPartition),
             State::Closed => Err(ErrorCode::NotLeaderOrFollower),
         }
+    }
+
+    /// Whether a producer's transaction is open here.
+    pub(crate) fn is_open_to(&self, producer: Producer) -> bool {
+        let known = self.log().ok().and_then(|log| log.producer(producer.id));
+        known.is_some_and(|view| view.txn_start.is_some() && view.epoch == producer.epoch)
+    }
+
+    /// Whether a producer's transaction is open here, or has been verified
+    /// under `guard` and not ended since.
+    pub(crate) fn admits(&self, producer: Producer, guard: Option<Guard>) -> bool {
+        self.is_open_to(producer) || guard.is_some_and(|g| self.guards.stands(producer.id, g))
     }
 
     /// The log has grown: readers see it at once, since no other replica must

@@ -1,6 +1,6 @@
 //! OffsetDelete 0: a group's progress in some partitions is forgotten.
 
-use super::offset_commit::outcome;
+use super::committing::code_in;
 use crate::broker::Broker;
 use crate::groups::code_of;
 use crate::outcome::Outcome;
@@ -47,11 +47,10 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             Ok(results) => {
                 let topics = query.topics.iter().map(|topic| {
                     let partitions = topic.partitions.iter().map(|partition| {
-                        let index = PartitionIndex(partition.partition_index);
-                        let code = outcome(&results, &topic.name.0, index);
+                        let index = partition.partition_index;
                         OffsetDeleteResponsePartition::default()
-                            .with_partition_index(partition.partition_index)
-                            .with_error_code(code.code())
+                            .with_partition_index(index)
+                            .with_error_code(code_in(&results, &topic.name.0, index))
                     });
                     OffsetDeleteResponseTopic::default()
                         .with_name(topic.name.clone())

@@ -1,23 +1,23 @@
 //! TxnOffsetCommit 0–5: a group's progress, to be remembered if a transaction
 //! commits. From version 5 the broker adds it to the transaction.
 
-use super::offset_commit::outcome;
+use super::committing::{Verdict, keep_known};
 use crate::broker::Broker;
-use crate::groups::code_of;
 use crate::outcome::{Outcome, Response};
+use crate::partition::Partition;
 use crate::request::{Envelope, Request};
 use crate::topic_name::OFFSETS_TOPIC;
-use crate::transactions::Transacting;
+use crate::transactions::{Guard, Transacting};
 use kafka_protocol::messages::txn_offset_commit_request::{
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestTopic,
+    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
-use plimsoll_cluster::Image;
-use plimsoll_coordinator::command::{CommitPartition, CommitTopic, TxnOffsetCommit};
+use plimsoll_coordinator::command::{CommitPartition, TxnOffsetCommit};
 use plimsoll_coordinator::{Command, GroupId, InstanceId, MemberId, Producer, Reply, TopicName};
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use std::sync::Arc;
 
@@ -29,31 +29,58 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Ok(query) => query,
         Err(reason) => return Outcome::Close(reason),
     };
-    let image = broker.image();
-    let producer = Producer {
-        id: ProducerId(query.producer_id.0),
-        epoch: ProducerEpoch(query.producer_epoch),
-    };
     let envelope = request.envelope;
     let transacting = Transacting {
         id: &query.transactional_id.0,
-        producer,
+        producer: Producer {
+            id: ProducerId(query.producer_id.0),
+            epoch: ProducerEpoch(query.producer_epoch),
+        },
         adds: request.version() >= BROKER_ADDS,
     };
-    let joined = broker
-        .group_partition(&query.group_id.0, request.now)
-        .and_then(|index| {
-            let index = PartitionIndex(index);
-            let joined = broker.join_transaction(&transacting, OFFSETS_TOPIC, index, request.now);
-            joined.map_err(|refusal| match refusal.code {
-                ErrorCode::NotEnoughReplicas => ErrorCode::CoordinatorNotAvailable,
-                code => code,
-            })
-        });
-    if let Err(code) = joined {
-        return Outcome::Ready(respond(envelope, &query.topics, Err(code)));
+    let (partition, guard) = match verify(broker, &query.group_id.0, &transacting, request.now) {
+        Ok(verified) => verified,
+        Err(code) => return Outcome::Ready(respond(envelope, &query.topics, Err(code))),
+    };
+    let producer = transacting.producer;
+    let command = Command::TxnCommit(commit(broker, &query, producer));
+    let still_open = || match partition.lock().admits(producer, Some(guard)) {
+        true => Ok(()),
+        false => Err(ErrorCode::InvalidTxnState),
+    };
+    let topics = query.topics;
+    broker.coordinate_if(
+        &request,
+        &query.group_id.0,
+        command,
+        still_open,
+        move |envelope, reply| respond(envelope, &topics, reply),
+    )
+}
+
+/// Makes sure that the group's partition is in the transaction.
+fn verify(
+    broker: &Broker,
+    group: &str,
+    transacting: &Transacting<'_>,
+    now: Now,
+) -> Result<(Arc<Partition>, Guard), ErrorCode> {
+    let index = PartitionIndex(broker.group_partition(group, now)?);
+    let partition = broker.catalog().partition(OFFSETS_TOPIC, index)?.clone();
+    let verified = broker.verify_transaction(transacting, &partition, now);
+    match verified.map_err(|refusal| refusal.code) {
+        Ok(guard) => Ok((partition, guard)),
+        Err(ErrorCode::NotEnoughReplicas) => Err(ErrorCode::CoordinatorNotAvailable),
+        Err(code) => Err(code),
     }
-    let commit = TxnOffsetCommit {
+}
+
+fn commit(broker: &Broker, query: &TxnOffsetCommitRequest, producer: Producer) -> TxnOffsetCommit {
+    let topics = query.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(partition);
+        (TopicName::from(topic.name.0.as_str()), partitions.collect())
+    });
+    TxnOffsetCommit {
         group: GroupId::from(query.group_id.0.as_str()),
         producer: producer.id,
         epoch: producer.epoch,
@@ -63,45 +90,17 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
             .group_instance_id
             .as_ref()
             .map(|id| InstanceId::from(id.as_str())),
-        topics: query
-            .topics
-            .iter()
-            .map(|topic| known(&image, topic))
-            .collect(),
-    };
-    let topics = query.topics;
-    let command = Command::TxnCommit(commit);
-    broker.coordinate(
-        &request,
-        &query.group_id.0,
-        command,
-        move |envelope, reply| respond(envelope, &topics, reply),
-    )
+        topics: keep_known(broker, topics),
+    }
 }
 
-/// The partitions of a topic that exist. Those that do not are not committed.
-fn known(image: &Image, asked: &TxnOffsetCommitRequestTopic) -> CommitTopic {
-    let found = image.topic(&asked.name.0);
-    let exists = |index: i32| {
-        found.is_some_and(|topic| topic.partitions.contains_key(&PartitionIndex(index)))
-    };
-    let partitions = asked
-        .partitions
-        .iter()
-        .filter(|p| exists(p.partition_index));
-    let partitions = partitions.map(|partition| CommitPartition {
-        partition: PartitionIndex(partition.partition_index),
-        offset: Offset(partition.committed_offset),
-        leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
-        metadata: partition
-            .committed_metadata
-            .as_ref()
-            .map(|text| Arc::from(text.as_str())),
-    });
-    CommitTopic {
-        topic: TopicName::from(asked.name.0.as_str()),
-        id: found.map(|topic| topic.id).unwrap_or_default(),
-        partitions: partitions.collect(),
+fn partition(asked: &TxnOffsetCommitRequestPartition) -> CommitPartition {
+    let metadata = asked.committed_metadata.as_ref();
+    CommitPartition {
+        partition: PartitionIndex(asked.partition_index),
+        offset: Offset(asked.committed_offset),
+        leader_epoch: LeaderEpoch(asked.committed_leader_epoch),
+        metadata: metadata.map(|text| Arc::from(text.as_str())),
     }
 }
 
@@ -110,19 +109,17 @@ fn respond(
     asked: &[TxnOffsetCommitRequestTopic],
     reply: Result<Reply, ErrorCode>,
 ) -> Response {
-    let (results, whole) = match reply {
-        Ok(Reply::TxnCommit(Ok(results))) => (results, None),
-        Ok(Reply::TxnCommit(Err(why))) => (Vec::new(), Some(code_of(why))),
-        Ok(_) => (Vec::new(), Some(ErrorCode::UnknownServerError)),
-        Err(code) => (Vec::new(), Some(code)),
-    };
+    let verdict = Verdict::of(match reply {
+        Ok(Reply::TxnCommit(results)) => Ok(results),
+        Ok(_) => Err(ErrorCode::UnknownServerError),
+        Err(code) => Err(code),
+    });
     let topics = asked.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
-            let index = PartitionIndex(partition.partition_index);
-            let code = whole.unwrap_or_else(|| outcome(&results, &topic.name.0, index));
+            let index = partition.partition_index;
             TxnOffsetCommitResponsePartition::default()
-                .with_partition_index(partition.partition_index)
-                .with_error_code(code.code())
+                .with_partition_index(index)
+                .with_error_code(verdict.code(&topic.name.0, index))
         });
         TxnOffsetCommitResponseTopic::default()
             .with_name(topic.name.clone())

@@ -152,6 +152,19 @@ impl Broker {
         command: Command,
         encode: impl FnOnce(Envelope, Result<Reply, ErrorCode>) -> crate::Response + Send + 'static,
     ) -> Outcome {
+        self.coordinate_if(request, group, command, || Ok(()), encode)
+    }
+
+    /// As [`Broker::coordinate`], if `check` still agrees once the coordinator
+    /// is at hand: nothing else is written to its partition meanwhile.
+    pub(crate) fn coordinate_if(
+        &self,
+        request: &Request<'_>,
+        group: &str,
+        command: Command,
+        check: impl FnOnce() -> Result<(), ErrorCode>,
+        encode: impl FnOnce(Envelope, Result<Reply, ErrorCode>) -> crate::Response + Send + 'static,
+    ) -> Outcome {
         let envelope = request.envelope;
         let shard = match self.shard_of(group, request.now) {
             Ok(shard) => shard,
@@ -160,15 +173,17 @@ impl Broker {
         let token = self.groups.token();
         let slot = Slot::new(Arc::clone(request.waker));
         shard.waiting.add(token, &slot);
-        match self
-            .command(&shard, token, command, request.now)
-            .or_else(|| slot.take())
-        {
-            Some(reply) => {
+        let reply = self.command(&shard, (token, command), check, request.now);
+        match reply.map(|reply| reply.or_else(|| slot.take())) {
+            Err(code) => {
+                shard.waiting.forget(token);
+                Outcome::Ready(encode(envelope, Err(code)))
+            }
+            Ok(Some(reply)) => {
                 shard.waiting.forget(token);
                 Outcome::Ready(encode(envelope, Ok(reply)))
             }
-            None => {
+            Ok(None) => {
                 let encode: Encode = Box::new(move |reply| encode(envelope, Ok(reply)));
                 let parked = ParkedGroup::new(slot, encode, move || shard.waiting.forget(token));
                 // The coordinator's own deadlines bound the wait.
@@ -186,23 +201,30 @@ impl Broker {
     ) -> Result<Reply, ErrorCode> {
         let shard = self.shard_of(group, now)?;
         let token = self.groups.token();
-        self.command(&shard, token, command, now)
+        self.command(&shard, (token, command), || Ok(()), now)?
             .ok_or(ErrorCode::CoordinatorNotAvailable)
     }
 
-    fn command(&self, shard: &Shard, token: Token, command: Command, now: Now) -> Option<Reply> {
+    fn command(
+        &self,
+        shard: &Shard,
+        (token, command): (Token, Command),
+        check: impl FnOnce() -> Result<(), ErrorCode>,
+        now: Now,
+    ) -> Result<Option<Reply>, ErrorCode> {
         let topics = self.topics_seen();
         let world = World {
             now,
             topics: &topics,
         };
         let mut coordinator = shard.coordinator.lock();
+        check()?;
         shard.expire(&mut coordinator, world);
         let step = coordinator.handle(world, token, command);
         let reply = shard.carry_out(&mut coordinator, world, step, Some(token));
         // A delay of nothing is over at once.
         shard.expire(&mut coordinator, world);
-        reply
+        Ok(reply)
     }
 
     /// Looks at the coordinator of a group.

@@ -5,9 +5,11 @@
 //! written. It is taken before a group coordinator's lock, and both before a
 //! partition's.
 
+mod guard;
 mod markers;
 mod verify;
 
+pub(crate) use guard::{Guard, Guards};
 pub(crate) use markers::Ending;
 pub(crate) use verify::Transacting;
 

@@ -1,10 +1,12 @@
 //! Whether a producer may write to a partition in its transaction (KIP-890).
 //!
 //! Older clients have added the partition before; newer ones leave that to the
-//! broker.
+//! broker. The answer holds while its guard stands (see [`super::guard`]).
 
+use super::guard::Guard;
 use crate::broker::Broker;
 use crate::groups::code_of;
+use crate::partition::Partition;
 use crate::refusal::Refusal;
 use plimsoll_coordinator::transaction::{AddPartitions, TransactionCommand, TransactionReply};
 use plimsoll_coordinator::{Producer, TopicName, TransactionalId};
@@ -24,8 +26,26 @@ pub(crate) struct Transacting<'a> {
 }
 
 impl Broker {
-    /// Makes sure that a partition is in a producer's transaction.
-    pub(crate) fn join_transaction(
+    /// Makes sure that a partition is in a producer's transaction. What relies
+    /// on it is to be written under the guard.
+    pub(crate) fn verify_transaction(
+        &self,
+        transacting: &Transacting<'_>,
+        partition: &Partition,
+        now: Now,
+    ) -> Result<Guard, Refusal> {
+        let producer = transacting.producer.id;
+        let guard = partition.lock().guards.raise(producer);
+        match self.join_transaction(transacting, &partition.topic, partition.index, now) {
+            Ok(()) => Ok(guard),
+            Err(refusal) => {
+                partition.lock().guards.lower(producer);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn join_transaction(
         &self,
         transacting: &Transacting<'_>,
         topic: &str,

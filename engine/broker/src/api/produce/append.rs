@@ -5,7 +5,7 @@ use crate::broker::Broker;
 use crate::partition::Partition;
 use crate::refusal::Refusal;
 use crate::topic_settings::TopicSettings;
-use crate::transactions::Transacting;
+use crate::transactions::{Guard, Transacting};
 use plimsoll_coordinator::Producer;
 use plimsoll_log::{AppendAs, AppendError, Appended, Origin, PartitionLog};
 use plimsoll_wire::api::ApiKey;
@@ -88,9 +88,10 @@ fn try_append(
         inflated_max_bytes: REQUEST_MAX_BYTES,
     };
     let header = validate_produce(batch, &rules).map_err(invalid)?;
-    if header.is_transactional() {
-        transact(partition, producing, &header)?;
-    }
+    let guard = match header.is_transactional() {
+        true => transact(partition, producing, &header)?,
+        false => None,
+    };
     match settings.compression {
         Some((codec, level)) if codec != header.compression() => {
             let mut batch = recompress(batch, &header, codec, level).map_err(|error| {
@@ -101,19 +102,20 @@ fn try_append(
             })?;
             let header = BatchHeader::parse(&batch)
                 .map_err(|error| Refusal::new(ErrorCode::UnknownServerError, error.to_string()))?;
-            place(partition, producing, &mut batch, &header)
+            place((partition, guard), producing, &mut batch, &header)
         }
-        _ => place(partition, producing, batch, &header),
+        _ => place((partition, guard), producing, batch, &header),
     }
 }
 
 /// Makes sure that the partition is in the producer's transaction. It is when
-/// the producer has written to it in this transaction before.
+/// the producer has written to it in this transaction before; else the answer is
+/// the guard under which the coordinator said so.
 fn transact(
     partition: &Partition,
     producing: &Producing<'_>,
     header: &BatchHeader,
-) -> Result<(), Refusal> {
+) -> Result<Option<Guard>, Refusal> {
     let Some(id) = producing.transactional_id else {
         let code = ErrorCode::TransactionalIdAuthorizationFailed;
         return Err(Refusal::new(
@@ -121,34 +123,30 @@ fn transact(
             "a transactional batch without a transactional id",
         ));
     };
-    let known = partition
-        .lock()
-        .log()
-        .ok()
-        .and_then(|log| log.producer(header.producer_id));
-    let goes_on =
-        known.is_some_and(|view| view.txn_start.is_some() && view.epoch == header.producer_epoch);
-    if goes_on {
-        return Ok(());
+    let producer = producer_of(header);
+    if partition.lock().is_open_to(producer) {
+        return Ok(None);
     }
     let transacting = Transacting {
         id,
-        producer: Producer {
-            id: header.producer_id,
-            epoch: header.producer_epoch,
-        },
+        producer,
         adds: producing.version >= BROKER_ADDS,
     };
-    producing.broker.join_transaction(
-        &transacting,
-        &partition.topic,
-        partition.index,
-        producing.now,
-    )
+    let broker = producing.broker;
+    broker
+        .verify_transaction(&transacting, partition, producing.now)
+        .map(Some)
+}
+
+const fn producer_of(header: &BatchHeader) -> Producer {
+    Producer {
+        id: header.producer_id,
+        epoch: header.producer_epoch,
+    }
 }
 
 fn place(
-    partition: &Partition,
+    (partition, guard): (&Partition, Option<Guard>),
     producing: &Producing<'_>,
     batch: &mut [u8],
     header: &BatchHeader,
@@ -159,6 +157,13 @@ fn place(
         origin: Origin::Client,
     };
     let mut held = partition.lock();
+    if header.is_transactional() {
+        if !held.admits(producer_of(header), guard) {
+            let words = "the transaction ended before these records could be written";
+            return Err(Refusal::new(ErrorCode::InvalidTxnState, words));
+        }
+        held.guards.lower(header.producer_id);
+    }
     let log = held
         .log_mut()
         .map_err(|code| Refusal::new(code, code.name()))?;
