@@ -5,14 +5,17 @@
 //! logs, progress and errors go to standard error. An error is one lower-case
 //! line that names what was wrong and what would be accepted.
 
+mod admin;
 mod compare;
 pub mod embedded;
 pub mod failure;
+mod groups;
 mod interrupt;
 mod report;
 mod run;
 mod serve;
 mod size;
+mod topics;
 
 use clap::{Parser, Subcommand};
 use failure::Outcome;
@@ -38,6 +41,8 @@ enum Command {
     Report(report::Args),
     Compare(compare::Args),
     Size(size::Args),
+    Topics(topics::Args),
+    Groups(groups::Args),
 }
 
 impl Command {
@@ -48,6 +53,8 @@ impl Command {
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
             Self::Size(args) => size::run(args),
+            Self::Topics(args) => topics::run(args),
+            Self::Groups(args) => groups::run(args),
         }
     }
 }

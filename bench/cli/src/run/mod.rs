@@ -5,7 +5,7 @@ mod plan_text;
 mod progress;
 mod session;
 mod table;
-mod target;
+pub mod target;
 
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Stop;

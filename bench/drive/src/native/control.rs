@@ -104,6 +104,11 @@ impl Control {
         }
     }
 
+    /// The connection itself.
+    pub(crate) fn into_conn(self) -> Conn {
+        self.conn
+    }
+
     /// Makes `topic` and waits until each partition has a leader.
     pub fn create_topic(&mut self, topic: &NewTopic) -> Result<Leaders, DriveError> {
         let deadline = Mono::now().after(SETTLE);
@@ -335,7 +340,7 @@ fn list_ends(
     Ok(ends)
 }
 
-fn text(value: &str) -> StrBytes {
+pub(crate) fn text(value: &str) -> StrBytes {
     StrBytes::from_string(value.to_owned())
 }
 

@@ -2,7 +2,7 @@
 //! worker, so that the load generator stays out of the broker's way.
 
 mod accumulator;
-mod conn;
+pub(crate) mod conn;
 mod consumer;
 pub mod control;
 mod fetch_codec;
