@@ -7,34 +7,16 @@ must follow one another without a gap."""
 import collections
 import os
 import random
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+from broker import Broker
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 TOPIC = "ledger"
 PARTITIONS = 4
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start(binary, port, data):
-    broker = subprocess.Popen(
-        [binary, "serve", "--listen", f"127.0.0.1:{port}", "--data", data, "--set", f"num.partitions={PARTITIONS}"],
-        stdout=subprocess.PIPE, text=True)
-    line = broker.stdout.readline()
-    if not line.startswith("ready "):
-        sys.exit(f"crash: the broker did not become ready: {line!r}")
-    return broker
 
 
 class Ledger:
@@ -112,25 +94,21 @@ def main():
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"crash: seed {seed}", flush=True)
     dice = random.Random(seed)
-    port = free_port()
     with tempfile.TemporaryDirectory() as data:
-        broker = start(binary, port, data)
-        ledger = Ledger(port)
+        broker = Broker(binary, data, [f"num.partitions={PARTITIONS}"])
+        ledger = Ledger(broker.port)
         worker = threading.Thread(target=ledger.run, daemon=True)
         worker.start()
         for _ in range(cycles):
             ledger.wait_for_progress()
             time.sleep(dice.uniform(0.0, 0.5))
-            broker.send_signal(signal.SIGKILL)
-            broker.wait()
-            broker = start(binary, port, data)
+            broker.kill()
+            broker.start()
         time.sleep(1)
         ledger.stop.set()
         worker.join()
-        records = read_back(port)
-        broker.terminate()
-        if broker.wait(30) != 0:
-            sys.exit(f"crash: the broker exited with {broker.returncode} on SIGTERM")
+        records = read_back(broker.port)
+        broker.stop()
 
     copies = collections.Counter(value for value, _ in records)
     where = dict(records)
