@@ -105,7 +105,7 @@ class Tally:
 
 
 def fill(address, records):
-    admin = AdminClient({"bootstrap.servers": address})
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
     for future in admin.create_topics([NewTopic("in", PARTITIONS, 1), NewTopic("out", PARTITIONS, 1)]).values():
         future.result(30)
     failures = []

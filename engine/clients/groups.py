@@ -137,10 +137,10 @@ class Group:
 
 
 def write(broker, topic):
-    admin = AdminClient({"bootstrap.servers": broker.address})
+    admin = AdminClient({"bootstrap.servers": broker.address, "log_level": 0})
     for future in admin.create_topics([NewTopic(topic, len(PARTITIONS), 1)]).values():
         future.result(30)
-    producer = Producer({"bootstrap.servers": broker.address})
+    producer = Producer({"bootstrap.servers": broker.address, "log_level": 0})
     for number in range(RECORDS):
         producer.produce(topic, b"%d" % number, partition=number % len(PARTITIONS))
     if producer.flush(30):
