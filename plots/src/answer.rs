@@ -47,12 +47,37 @@ fn headline(sweep: &Sweep<'_>) -> String {
             reason.map_or("none was given", String::as_str)
         );
     }
-    let told = if sweep.saturating() {
+    let told = if sweep.run.cells.iter().any(|cell| cell.search.is_some()) {
+        highest(sweep)
+    } else if sweep.saturating() {
         fastest(sweep)
     } else {
         most_responsive(sweep)
     };
     told.unwrap_or_else(|| "No answer: no cell carries a throughput.".to_string())
+}
+
+/// What a search found: the highest rate that holds, and what limits it.
+fn highest(sweep: &Sweep<'_>) -> Option<String> {
+    let best = sweep.highest(Metric::MaximumRate)?;
+    let rate = best.spread(Metric::MaximumRate)?;
+    let searches = || best.valid().filter_map(|cell| cell.search.as_ref());
+    let objective = searches().next()?.objective_us;
+    let failed = searches()
+        .filter_map(|search| search.failed_at)
+        .reduce(f64::max);
+    let failed = failed.map_or_else(String::new, |at| format!(" and failed at {}", si(at)));
+    let limit = searches().find_map(|search| search.limited_by.first());
+    let limit = limit.map_or_else(String::new, |limit| format!(": {limit}"));
+    let setting = match sweep.axes.is_empty() {
+        true => "The highest rate".to_string(),
+        false => format!("The highest rate was that of {}, which", sweep.label(best)),
+    };
+    Some(format!(
+        "{setting} held {} with a p99 of at most {}{failed}{limit}.",
+        spread_text(&rate, " records/s", si),
+        micros(objective)
+    ))
 }
 
 fn fastest(sweep: &Sweep<'_>) -> Option<String> {

@@ -12,7 +12,8 @@ pub(crate) struct Column {
     pub text: fn(f64) -> String,
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 12] = [
+    column("maximum/s", Metric::MaximumRate, si),
     column("records/s", Metric::RecordsPerSecond, si),
     column("bytes/s", Metric::BytesPerSecond, bytes_rate),
     column("response p50", Metric::P50(LatencyKind::Response), micros),
@@ -23,6 +24,8 @@ const COLUMNS: [Column; 9] = [
         micros,
     ),
     column("end to end p99", Metric::P99(LatencyKind::EndToEnd), micros),
+    column("commits/s", Metric::CommitsPerSecond, si),
+    column("commit p99", Metric::P99(LatencyKind::Commit), micros),
     column("ratio", Metric::CompressionRatio, factor),
     column("broker CPU s/GB", Metric::BrokerCpuPerGb, digits),
     column("broker memory", Metric::BrokerMemory, memory),

@@ -33,6 +33,7 @@ const WORKLOADS: &[Workload] = workloads![
     "acks-and-compression",
     "batch-and-linger",
     "partition-scaling",
+    "transactions",
     "consumer-scaling",
     "end-to-end-latency",
     "saturation",

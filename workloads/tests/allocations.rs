@@ -52,6 +52,7 @@ fn a_worker_allocates_nothing_as_it_goes() {
                 run: 1,
                 producer: 1,
                 sequence,
+                aborts: false,
                 intended_ns: due,
             };
             std::hint::black_box(stamp.seal(record.key, record.value));

@@ -2,7 +2,7 @@
 //!
 //! What is asserted is structure and correctness, never a time.
 
-use plimsoll_results::{RunResult, load};
+use plimsoll_results::{LatencyKind, RunResult, load};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -71,7 +71,11 @@ fn a_sweep_leaves_everything_it_promises_and_resumes_where_it_was() {
             (verified.acknowledged, verified.consumed)
         );
         assert_eq!(verified.sent, 700, "350 ms at 2000 records/s");
-        for kind in plimsoll_results::LatencyKind::ALL {
+        let of_transactions = [LatencyKind::Commit, LatencyKind::Visibility];
+        let kinds = LatencyKind::ALL
+            .into_iter()
+            .filter(|kind| !of_transactions.contains(kind));
+        for kind in kinds {
             assert!(
                 cell.latency.get(kind).is_some_and(|l| l.count == 600),
                 "{kind:?}"
@@ -153,6 +157,39 @@ fn both_clients_run_on_the_embedded_broker() {
     assert_eq!(run.cells.len(), 2);
     assert!(run.cells.iter().all(|cell| cell.verified.is_clean()));
     assert!(run.target.client.contains("native") && run.target.client.contains("librdkafka"));
+}
+
+#[test]
+fn both_clients_run_transactions_of_which_only_the_committed_are_seen() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let sets = [
+        "driver=[native,librdkafka]",
+        "topic.partitions=3",
+        "producer.compression=none",
+        "transactions.records=20",
+        "transactions.abort_rate=30%",
+        "consumer.isolation=read_committed",
+    ];
+    let more: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    check_success(&tiny(home.path(), &[&more[..], &["--out", "t"]].concat()));
+    let run = result(&home.path().join("t"));
+    assert_eq!(run.cells.len(), 2);
+    for cell in &run.cells {
+        let (verified, transactions) = (&cell.verified, cell.transactions.as_ref());
+        let transactions = transactions.expect("there were some");
+        assert!(verified.is_clean(), "{verified:?}");
+        assert_eq!(verified.sent + transactions.records_aborted, 700);
+        assert_eq!(verified.consumed, verified.sent);
+        assert!(transactions.records_aborted > 0 && transactions.committed > 0);
+        let commit = cell.latency.commit.as_ref();
+        assert!(commit.is_some_and(|l| l.count > 0), "{:?}", cell.latency);
+        assert!(
+            cell.latency
+                .visibility
+                .as_ref()
+                .is_some_and(|l| l.count > 0)
+        );
+    }
 }
 
 #[test]

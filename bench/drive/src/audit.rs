@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Schedule lag p99 may take this share of the latency objective.
 const LAG_SHARE_MAX: f64 = 0.01;
 /// Least share of the offered load that must have been carried.
-const ACHIEVED_MIN: f64 = 0.995;
+pub const ACHIEVED_MIN: f64 = 0.995;
 /// A thread this busy is saturated.
 const SATURATED: f64 = 0.95;
 /// Most errors, as a share of the records sent.
@@ -118,6 +118,10 @@ fn audit_records(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
     fault(counts.lost, "were acknowledged and lost");
     fault(counts.corrupt, "were corrupt when read");
     fault(counts.reordered, "were read out of order");
+    fault(
+        counts.aborted_read,
+        "of aborted transactions were read as if committed",
+    );
     if evidence.idempotent {
         fault(
             counts.duplicated,

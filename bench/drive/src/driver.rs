@@ -8,11 +8,13 @@
 use crate::clock::Mono;
 use crate::error::DriveError;
 use crate::native::control::Leaders;
-use crate::record::Recorder;
+use crate::record::{Commit, CommitBoard, Recorder};
 use crate::verify::{Verifier, Written};
 use plimsoll_wire::compression::Compression;
 use plimsoll_wire::types::Offset;
-use plimsoll_workloads::generate::{Header, STAMP_HEADER, STAMP_LEN, Stamp, StampPlace};
+use plimsoll_workloads::generate::{
+    Header, Membership, STAMP_HEADER, STAMP_LEN, Stamp, StampPlace,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -56,6 +58,8 @@ pub struct Outgoing<'a> {
     pub headers: &'a [Header],
     /// The stamp, where it stands in a header of its own.
     pub stamp: Option<&'a [u8; STAMP_LEN]>,
+    /// Its place in a transaction, when there are any.
+    pub transaction: Option<Membership>,
 }
 
 impl Outgoing<'_> {
@@ -67,6 +71,12 @@ impl Outgoing<'_> {
             .sum();
         let total = self.key.map_or(0, <[u8]>::len) + self.value.len() + headers;
         u32::try_from(total).unwrap_or(u32::MAX)
+    }
+
+    /// Whether its transaction is to be aborted.
+    pub fn aborts(&self) -> bool {
+        self.transaction
+            .is_some_and(|transaction| transaction.aborts)
     }
 
     /// How many headers there are, the stamp's included.
@@ -85,6 +95,10 @@ impl Outgoing<'_> {
 }
 
 /// One producer's records, each with its intended time.
+///
+/// Where there are transactions, the records of one that is to be aborted are
+/// numbered apart from the others, so that a lane of committed records has no
+/// gaps.
 pub trait Source: Send {
     /// When the next record is due, seen from `now`.
     fn due(&mut self, now: Mono) -> Due;
@@ -115,6 +129,8 @@ pub struct ProducerSettings {
     pub idempotence: bool,
     /// Bytes of unacknowledged records at which the producer waits.
     pub buffer_bytes: usize,
+    /// How long a transaction may stay open; `None` without transactions.
+    pub transaction_timeout: Option<Duration>,
 }
 
 /// How a consumer fetches.
@@ -155,8 +171,17 @@ pub struct ProducerJob {
     pub source: Box<dyn Source>,
     /// Where measurements go.
     pub recorder: Recorder,
+    /// Told of every commit, where there are transactions.
+    pub commits: Option<Arc<CommitBoard>>,
     /// Set when the run is to end early.
     pub stop: Arc<AtomicBool>,
+}
+
+impl ProducerJob {
+    /// The transactional id of its producer: the topic is the cell's own.
+    pub fn transactional_id(&self) -> String {
+        format!("{}-{}", self.route.topic, self.worker)
+    }
 }
 
 /// What one producer did.
@@ -172,6 +197,9 @@ pub struct Produced {
     pub sent_bytes: u64,
     /// Bytes of the records in them before compression.
     pub plain_bytes: u64,
+    /// Records of transactions that were aborted on purpose; they are in no
+    /// lane.
+    pub aborted: u64,
     /// The last failure that did not end the run, for the result.
     pub trouble: Option<String>,
 }
@@ -201,6 +229,11 @@ pub struct Inspect {
     pub recorder: Recorder,
     /// How the run's records are marked.
     pub marking: Marking,
+    /// The commits that a reader of committed records waits for; `None` for one
+    /// that reads everything, or where there are no transactions.
+    pub commits: Option<Arc<CommitBoard>>,
+    /// The lane last looked up, and the commit found.
+    pub latest: Option<(u32, u32, Commit)>,
 }
 
 /// How the records of one run are told from others and dated.
@@ -253,13 +286,33 @@ impl Inspect {
             }
         };
         match stamp {
+            Ok(stamp) if stamp.run == self.marking.run && stamp.aborts => {
+                self.verifier.observe_aborted();
+            }
             Ok(stamp) if stamp.run == self.marking.run => {
+                self.see(&stamp, record.partition, now);
                 self.verifier
                     .observe(stamp.producer, record.partition, stamp.sequence);
                 let intended = self.marking.from_unix_nanos(stamp.intended_ns);
                 self.recorder.consumed(intended, now, record.bytes);
             }
             _ => self.verifier.observe_corrupt(),
+        }
+    }
+
+    /// Times how long the record's commit took to show.
+    fn see(&mut self, stamp: &Stamp, partition: u32, now: Mono) {
+        let Some(board) = &self.commits else {
+            return;
+        };
+        let known = self.latest.filter(|(producer, its, commit)| {
+            (*producer, *its) == (stamp.producer, partition) && stamp.sequence <= commit.last
+        });
+        let found = known.map(|(.., commit)| commit);
+        let found = found.or_else(|| board.find(stamp.producer, partition, stamp.sequence));
+        if let Some(commit) = found {
+            self.latest = Some((stamp.producer, partition, commit));
+            self.recorder.visible(commit.asked, now);
         }
     }
 }
@@ -304,6 +357,17 @@ impl FinishLine {
             .filter(|(partition, position)| !self.is_past(*partition, *position))
             .map(|(partition, _)| partition)
             .collect()
+    }
+
+    /// Whether the line is drawn.
+    pub fn is_drawn(&self) -> bool {
+        self.ends.get().is_some()
+    }
+
+    /// Where the line is in a partition, once it is drawn.
+    pub fn end(&self, partition: u32) -> Option<i64> {
+        let end = self.ends.get()?.get(partition as usize)?;
+        Some(end.get())
     }
 
     /// Whether a reader at `position` of `partition` has read all there is.

@@ -9,7 +9,7 @@ use crate::driver::{Due, Marking, Outgoing, Source};
 use crate::partitioner::Partitioner;
 use crate::record::Window;
 use plimsoll_workloads::generate::{
-    Arrivals, RecordStream, Records, STAMP_LEN, Schedule, Stamp, StampPlace, Worker,
+    Arrivals, RecordStream, Records, STAMP_LEN, Schedule, Stamp, StampPlace, Transactions, Worker,
 };
 
 /// One producer's records.
@@ -22,6 +22,9 @@ pub struct Feed {
     partitioner: Partitioner,
     /// The next number of each lane.
     sequences: Vec<u64>,
+    /// The same for records of transactions that are to be aborted.
+    aborted: Vec<u64>,
+    transactions: Option<Transactions>,
     producer: u32,
     marking: Marking,
     value: Vec<u8>,
@@ -67,11 +70,23 @@ impl Feed {
             stream: records.worker(worker),
             partitioner: Partitioner::new(settings.partitions, settings.batch_bytes, worker.index),
             sequences: vec![0; settings.partitions as usize],
+            aborted: Vec::new(),
+            transactions: None,
             producer: worker.index,
             marking: settings.marking,
             value: Vec::new(),
             stamp: [0; STAMP_LEN],
         }
+    }
+
+    /// The same records in transactions.
+    #[must_use]
+    pub fn in_transactions(mut self, transactions: Option<Transactions>) -> Self {
+        if transactions.is_some() {
+            self.aborted = vec![0; self.sequences.len()];
+        }
+        self.transactions = transactions;
+        self
     }
 }
 
@@ -98,18 +113,23 @@ impl Source for Feed {
         let record = self.stream.next();
         let bytes = record.value.len() + record.key.map_or(0, <[u8]>::len);
         let partition = self.partitioner.assign(record.key, bytes);
-        let sequence = self
-            .sequences
-            .get_mut(partition as usize)
-            .map_or(0, |next| {
-                *next += 1;
-                *next - 1
-            });
+        let transaction = self.transactions.as_mut().map(Transactions::step);
+        let aborts = transaction.is_some_and(|transaction| transaction.aborts);
+        let lanes = if aborts {
+            &mut self.aborted
+        } else {
+            &mut self.sequences
+        };
+        let sequence = lanes.get_mut(partition as usize).map_or(0, |next| {
+            *next += 1;
+            *next - 1
+        });
         let stamp = Stamp {
             run: self.marking.run,
             producer: self.producer,
             sequence,
             intended_ns: self.marking.to_unix_nanos(intended),
+            aborts,
         };
         let out = Outgoing {
             partition,
@@ -118,6 +138,7 @@ impl Source for Feed {
             value: record.value,
             headers: record.headers,
             stamp: None,
+            transaction,
         };
         match self.marking.place {
             StampPlace::ValuePrefix => {

@@ -22,6 +22,7 @@ pub mod native;
 pub mod observe;
 pub mod partitioner;
 pub mod record;
+pub mod search;
 pub mod verify;
 
 pub use error::DriveError;

@@ -27,13 +27,23 @@ pub struct CellResult {
     pub started_at: String,
     /// Records and bytes acknowledged and consumed per second.
     pub throughput: Throughput,
-    /// The four latency distributions; absent ones were not recorded.
+    /// The latency distributions; absent ones were not recorded.
     pub latency: Latency,
     /// What broker and client used.
     #[serde(default)]
     pub resources: Resources,
     /// What became of every record.
     pub verified: Verified,
+    /// Transactions in the measured window; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<Transactions>,
+    /// How far each subscription was behind; empty without consumers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backlog: Vec<Backlog>,
+    /// How the cell's rate was searched for; absent where it was given. All
+    /// else in this cell is of the rate that was held in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// Whether the measurement may be used for a verdict.
     pub valid: bool,
     /// Why it may not. Empty exactly when `valid`.
@@ -74,7 +84,7 @@ pub struct Throughput {
     pub records_per_batch: Option<f64>,
 }
 
-/// The four distributions of one record's life.
+/// The distributions of one record's life, and of its transaction's end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// Intended send time to acknowledgement: the headline.
@@ -89,9 +99,16 @@ pub struct Latency {
     /// Intended send time to consumption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_to_end: Option<LatencySummary>,
+    /// Asking for a commit, all records acknowledged, until the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<LatencySummary>,
+    /// Asking for a commit until a `read_committed` consumer reads a record of
+    /// the transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<LatencySummary>,
 }
 
-/// Names the four distributions.
+/// Names the distributions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LatencyKind {
     /// Intended → acknowledged.
@@ -102,15 +119,21 @@ pub enum LatencyKind {
     ScheduleLag,
     /// Intended → consumed.
     EndToEnd,
+    /// Commit asked for → answered.
+    Commit,
+    /// Commit asked for → record read.
+    Visibility,
 }
 
 impl LatencyKind {
-    /// All four, headline first.
-    pub const ALL: [Self; 4] = [
+    /// All of them, headline first.
+    pub const ALL: [Self; 6] = [
         Self::Response,
         Self::Service,
         Self::ScheduleLag,
         Self::EndToEnd,
+        Self::Commit,
+        Self::Visibility,
     ];
 
     /// The name in `result.json` and the tag in a histogram log.
@@ -120,18 +143,22 @@ impl LatencyKind {
             Self::Service => "service",
             Self::ScheduleLag => "schedule_lag",
             Self::EndToEnd => "end_to_end",
+            Self::Commit => "commit",
+            Self::Visibility => "visibility",
         }
     }
 }
 
 impl Latency {
-    /// One of the four.
+    /// One of them.
     pub fn get(&self, kind: LatencyKind) -> Option<&LatencySummary> {
         match kind {
             LatencyKind::Response => self.response.as_ref(),
             LatencyKind::Service => self.service.as_ref(),
             LatencyKind::ScheduleLag => self.schedule_lag.as_ref(),
             LatencyKind::EndToEnd => self.end_to_end.as_ref(),
+            LatencyKind::Commit => self.commit.as_ref(),
+            LatencyKind::Visibility => self.visibility.as_ref(),
         }
     }
 }
@@ -211,7 +238,80 @@ pub struct Usage {
     pub disk_read_bytes: Option<u64>,
 }
 
-/// The ledger of the run's records.
+/// Transactions that ended in the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Transactions {
+    /// Committed.
+    pub committed: u64,
+    /// Aborted, as the workload wanted.
+    pub aborted: u64,
+    /// Committed, per second.
+    pub commits_per_s: f64,
+    /// Records of aborted transactions, over the whole cell.
+    pub records_aborted: u64,
+}
+
+/// How far one subscription (a group of consumers) was behind the producers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Backlog {
+    /// Which group, from 0.
+    pub group: u32,
+    /// Records a second by which it fell behind over the measured window, by
+    /// least squares; negative when it caught up.
+    pub slope_records_per_s: f64,
+    /// The most that it was behind at any time.
+    pub peak_records: u64,
+    /// How far it was behind when the window ended.
+    pub end_records: u64,
+    /// Seconds from its start until it was no more than a hundredth of the peak
+    /// behind; absent when it never was, or never fell far behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caught_up_s: Option<f64>,
+}
+
+/// A search for the highest rate at which the objectives hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Search {
+    /// The highest rate that held, in records a second.
+    pub records_per_s: f64,
+    /// The lowest rate above it that failed; with it the interval that holds
+    /// the maximum. Absent when none failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<f64>,
+    /// Whether the rate was held for the full time.
+    pub confirmed: bool,
+    /// The objective for the 99th percentile of the response.
+    pub objective_us: f64,
+    /// What failed at the lowest rate that failed.
+    #[serde(default)]
+    pub limited_by: Vec<String>,
+    /// Every rate tried, in order. Their samples are in no other number.
+    #[serde(default)]
+    pub probes: Vec<Probe>,
+}
+
+/// One rate that a search tried.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Probe {
+    /// The rate asked for.
+    pub records_per_s: f64,
+    /// The rate acknowledged.
+    pub achieved: f64,
+    /// 99th percentile of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99_us: Option<f64>,
+    /// The steepest backlog of all groups, in records a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog_slope: Option<f64>,
+    /// Whether this was a confirming hold.
+    pub hold: bool,
+    /// Why it failed; empty when it passed.
+    #[serde(default)]
+    pub failed: Vec<String>,
+}
+
+/// The ledger of the run's records. Records of transactions that were aborted
+/// on purpose are counted apart, in [`Transactions`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Verified {
     /// Handed to the client.
@@ -278,7 +378,8 @@ pub struct Second {
     /// Records consumed in this second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumed: Option<u64>,
-    /// Acknowledged and not yet consumed at the end of this second.
+    /// Acknowledged and not yet consumed at the end of this second, by the group
+    /// that was furthest behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_records: Option<u64>,
     /// Broker CPU in this second, 1.0 = one core.

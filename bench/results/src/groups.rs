@@ -38,6 +38,10 @@ pub enum Metric {
     BrokerMemory,
     /// Uncompressed bytes per byte sent.
     CompressionRatio,
+    /// The highest rate that a search held.
+    MaximumRate,
+    /// Transactions committed per second.
+    CommitsPerSecond,
 }
 
 impl Metric {
@@ -57,6 +61,11 @@ impl Metric {
             Self::ClientCpuPerGb => client().and_then(|u| u.cpu_seconds_per_gb),
             Self::BrokerMemory => broker().map(|u| u.peak_memory_bytes as f64),
             Self::CompressionRatio => cell.throughput.compression_ratio,
+            Self::MaximumRate => {
+                let search = cell.search.as_ref().filter(|search| search.confirmed);
+                search.map(|search| search.records_per_s)
+            }
+            Self::CommitsPerSecond => cell.transactions.as_ref().map(|t| t.commits_per_s),
         };
         value.filter(|v| v.is_finite())
     }

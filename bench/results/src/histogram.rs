@@ -166,7 +166,7 @@ impl Histogram {
     }
 }
 
-/// The four distributions of one worker or one cell.
+/// The distributions of one worker or one cell.
 #[derive(Clone, Debug, Default)]
 pub struct Histograms {
     /// Intended → acknowledged.
@@ -177,31 +177,39 @@ pub struct Histograms {
     pub schedule_lag: Histogram,
     /// Intended → consumed.
     pub end_to_end: Histogram,
+    /// Commit asked for → answered.
+    pub commit: Histogram,
+    /// Commit asked for → record read.
+    pub visibility: Histogram,
 }
 
 impl Histograms {
-    /// Four empty histograms.
+    /// Empty histograms.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One of the four.
+    /// One of them.
     pub const fn get(&self, kind: LatencyKind) -> &Histogram {
         match kind {
             LatencyKind::Response => &self.response,
             LatencyKind::Service => &self.service,
             LatencyKind::ScheduleLag => &self.schedule_lag,
             LatencyKind::EndToEnd => &self.end_to_end,
+            LatencyKind::Commit => &self.commit,
+            LatencyKind::Visibility => &self.visibility,
         }
     }
 
-    /// One of the four, to record in.
+    /// One of them, to record in.
     pub const fn get_mut(&mut self, kind: LatencyKind) -> &mut Histogram {
         match kind {
             LatencyKind::Response => &mut self.response,
             LatencyKind::Service => &mut self.service,
             LatencyKind::ScheduleLag => &mut self.schedule_lag,
             LatencyKind::EndToEnd => &mut self.end_to_end,
+            LatencyKind::Commit => &mut self.commit,
+            LatencyKind::Visibility => &mut self.visibility,
         }
     }
 
@@ -219,13 +227,15 @@ impl Histograms {
         }
     }
 
-    /// The four summaries; empty histograms are absent.
+    /// The summaries; empty histograms are absent.
     pub fn summary(&self) -> Latency {
         Latency {
             response: self.response.summary(),
             service: self.service.summary(),
             schedule_lag: self.schedule_lag.summary(),
             end_to_end: self.end_to_end.summary(),
+            commit: self.commit.summary(),
+            visibility: self.visibility.summary(),
         }
     }
 }

@@ -25,8 +25,8 @@ pub mod stats;
 mod store;
 
 pub use cell::{
-    CellResult, Latency, LatencyKind, LatencySummary, Params, Resources, Second, Throughput, Usage,
-    Verified,
+    Backlog, CellResult, Latency, LatencyKind, LatencySummary, Params, Probe, Resources, Search,
+    Second, Throughput, Transactions, Usage, Verified,
 };
 pub use error::ResultError;
 pub use fingerprint::Fingerprint;

@@ -15,6 +15,7 @@ mod sample;
 mod sizes;
 mod stamp;
 mod trace;
+mod transactions;
 
 pub use arrivals::{Arrivals, Schedule};
 pub use error::InputError;
@@ -24,6 +25,7 @@ pub use records::{Header, Record, RecordStream, Records, Worker};
 pub use sample::Sample;
 pub use stamp::{STAMP_HEADER, STAMP_LEN, Stamp, StampError, StampPlace};
 pub use trace::Trace;
+pub use transactions::{Membership, Transactions};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -36,6 +38,7 @@ enum Purpose {
     Sizes = 3,
     Pool = 4,
     Headers = 5,
+    Transactions = 6,
 }
 
 /// The random numbers of one worker for one purpose.

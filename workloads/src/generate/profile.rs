@@ -34,7 +34,8 @@ impl Profile {
             segments: Vec::new(),
         };
         match &load.rate {
-            RateSpec::Max => return None,
+            // A search gives each of its probes a rate of its own.
+            RateSpec::Max | RateSpec::Search => return None,
             RateSpec::Records(rate) => {
                 let rate = rate.per_second();
                 profile.push(warmup + duration, rate, rate);

@@ -5,7 +5,7 @@
 //! offset  bytes  field       all numbers big-endian
 //!      0      2  magic       "PL"
 //!      2      1  version     1
-//!      3      1  reserved    0
+//!      3      1  flags       1: its transaction is to be aborted; others are 0
 //!      4      4  run         tells this run's records from those of others
 //!      8      4  producer    number of the producer within the run
 //!     12      8  sequence    counted by the producer for each partition, from 0
@@ -30,6 +30,8 @@ pub const STAMP_HEADER: &str = "plimsoll";
 
 const MAGIC: [u8; 2] = *b"PL";
 const VERSION: u8 = 1;
+/// The flag of a record whose transaction is to be aborted.
+const ABORTS: u8 = 1;
 const CHECKED_LEN: usize = STAMP_LEN - 4;
 
 /// Where a cell's records carry their stamp.
@@ -52,6 +54,9 @@ pub struct Stamp {
     pub sequence: u64,
     /// When the record was due, in nanoseconds since the Unix epoch.
     pub intended_ns: u64,
+    /// Its transaction is to be aborted: nobody who reads committed records
+    /// may see it. Such records are numbered apart from the others.
+    pub aborts: bool,
 }
 
 /// Why bytes are not the stamp of an undamaged record.
@@ -80,6 +85,7 @@ impl Stamp {
         let mut bytes = [0; STAMP_LEN];
         bytes[..2].copy_from_slice(&MAGIC);
         bytes[2] = VERSION;
+        bytes[3] = if self.aborts { ABORTS } else { 0 };
         bytes[4..8].copy_from_slice(&self.run.to_be_bytes());
         bytes[8..12].copy_from_slice(&self.producer.to_be_bytes());
         bytes[12..20].copy_from_slice(&self.sequence.to_be_bytes());
@@ -111,6 +117,7 @@ impl Stamp {
             producer: u32::from_be_bytes(part(&bytes, 8)),
             sequence: u64::from_be_bytes(part(&bytes, 12)),
             intended_ns: u64::from_be_bytes(part(&bytes, 20)),
+            aborts: bytes[3] & ABORTS != 0,
         })
     }
 
@@ -146,18 +153,17 @@ mod tests {
     proptest! {
         #[test]
         fn a_stamp_reads_back_and_any_flipped_bit_is_found(
-            run: u32, producer: u32, sequence: u64, intended_ns: u64,
+            run: u32, producer: u32, sequence: u64, intended_ns: u64, aborts: bool,
             key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)),
             body in proptest::collection::vec(any::<u8>(), 0..100),
             flip: prop::sample::Index,
         ) {
-            let stamp = Stamp { run, producer, sequence, intended_ns };
+            let stamp = Stamp { run, producer, sequence, intended_ns, aborts };
             let key = key.as_deref();
             let mut value = stamp.seal(key, &body).to_vec();
             value.extend_from_slice(&body);
             prop_assert_eq!(Stamp::open_prefix(&value, key), Ok(stamp));
             let bit = flip.index(value.len() * 8);
-            // The reserved byte is checked like all others.
             value[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(Stamp::open_prefix(&value, key).is_err(), "bit {}", bit);
         }
@@ -176,6 +182,7 @@ mod tests {
             producer: 2,
             sequence: 3,
             intended_ns: 4,
+            aborts: false,
         };
         assert_ne!(stamp.seal(None, b"v"), stamp.seal(Some(b""), b"v"));
         assert_ne!(stamp.seal(Some(b"a"), b"bc"), stamp.seal(Some(b"ab"), b"c"));

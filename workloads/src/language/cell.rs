@@ -2,7 +2,7 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    choices::{Acks, DriverKind, Isolation},
+    choices::{Acks, DriverKind, Isolation, TransactionMode},
     compression::Compression,
     fields::{Configs, Field, Params, Setting, settings},
     keys::KeySpec,
@@ -10,7 +10,7 @@ use super::{
     sizes::SizeSpec,
     sources::{Source, Split},
 };
-use crate::units::{Share, Size, Span};
+use crate::units::{Rate, Share, Size, Span};
 use plimsoll_units::TextError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -63,11 +63,18 @@ settings! {
 settings! {
     /// Transactions. Without `records` there are none.
     pub struct TransactionSpec in "transactions" {
-        /// Records in each transaction. A cell with transactions is refused
-        /// where the driver cannot run them; neither can yet.
+        /// Records in each transaction.
         records: Option<u32> = None, "";
-        /// Share of the transactions that are aborted.
+        /// Share of the transactions that are aborted on purpose.
         abort_rate: Share = Share::default(), "";
+        /// What a transaction is: `produce` sends the load in transactions;
+        /// `read-process-write` sends it plainly to a topic of its own, from
+        /// which processors copy it in transactions with their offsets.
+        mode: TransactionMode = TransactionMode::Produce, "";
+        /// Processors that share the partitions of a `read-process-write`.
+        processors: u32 = 1, "", 1..=1000;
+        /// Time after which the broker aborts a transaction by itself.
+        timeout: Span = Span::from_secs(60), "transaction.timeout.ms", Span::from_millis(100)..=Span::from_secs(3600);
     }
 }
 
@@ -127,6 +134,31 @@ settings! {
         duration: Span = Span::from_secs(30), "", Span::from_millis(100)..=Span::from_secs(30 * 86_400);
         /// How long to wait at most for what is still on its way.
         drain: Span = Span::from_secs(30), "", Span::ZERO..=Span::from_secs(86_400);
+        /// Latency that the 99th percentile of the response should hold. A
+        /// client that is late by more than a hundredth of it is no measure, and
+        /// a search looks for the highest rate that holds it.
+        objective: Option<Span> = None, "";
+    }
+}
+
+settings! {
+    /// The search for the highest rate, with `load.rate = "search"`. It probes
+    /// for a short time each, doubling the rate until an objective fails, then
+    /// halves the interval, and holds the answer for `load.duration`.
+    pub struct SearchSpec in "search" {
+        /// The rate that is tried first.
+        from: Rate = Rate::THOUSAND, "";
+        /// Where to stop: how far the lowest rate that failed may be above the
+        /// highest that held.
+        precision: Share = Share::from_billionths(20_000_000), "", Share::from_billionths(1_000_000)..=Share::from_billionths(500_000_000);
+        /// Load before each probe is measured.
+        warmup: Span = Span::from_millis(500), "", Span::ZERO..=Span::from_secs(3600);
+        /// Measured time of each probe.
+        probe: Span = Span::from_secs(2), "", Span::from_millis(100)..=Span::from_secs(86_400);
+        /// Most failed deliveries, as a share of the records sent.
+        errors: Share = Share::from_billionths(1_000_000), "";
+        /// By how much of the rate a subscription may fall behind.
+        backlog: Share = Share::from_billionths(10_000_000), "";
     }
 }
 
@@ -155,6 +187,9 @@ pub struct CellSpec {
     pub records: RecordSpec,
     /// The load.
     pub load: LoadSpec,
+    /// The search for the highest rate.
+    #[serde(default)]
+    pub search: SearchSpec,
 }
 
 /// The records of a resolved cell.
@@ -200,6 +235,7 @@ impl Default for CellSpec {
             consumer: ConsumerSpec::default(),
             records: RecordSpec::default(),
             load: LoadSpec::default(),
+            search: SearchSpec::default(),
         }
     }
 }
@@ -235,7 +271,7 @@ impl RecordSpec {
 impl CellSpec {
     /// The sections that hold settings, with the settings, in the order of the
     /// documentation.
-    pub fn sections() -> [(&'static str, &'static [Field]); 8] {
+    pub fn sections() -> [(&'static str, &'static [Field]); 9] {
         [
             ("", &[DRIVER]),
             (TopicSpec::SECTION, TopicSpec::FIELDS),
@@ -244,6 +280,7 @@ impl CellSpec {
             (ConsumerSpec::SECTION, ConsumerSpec::FIELDS),
             (RecordSpec::SECTION, RecordSpec::FIELDS),
             (LoadSpec::SECTION, LoadSpec::FIELDS),
+            (SearchSpec::SECTION, SearchSpec::FIELDS),
             (ClusterSpec::SECTION, ClusterSpec::FIELDS),
         ]
     }
@@ -280,6 +317,7 @@ impl CellSpec {
             ConsumerSpec::SECTION => self.consumer.set(name, text, base),
             RecordSpec::SECTION => self.records.set(name, text, base),
             LoadSpec::SECTION => self.load.set(name, text, base),
+            SearchSpec::SECTION => self.search.set(name, text, base),
             _ => None,
         }
     }
@@ -296,6 +334,9 @@ impl CellSpec {
         self.consumer.params(&mut out);
         self.records.params(&mut out);
         self.load.params(&mut out);
+        if self.load.rate == RateSpec::Search {
+            self.search.params(&mut out);
+        }
         out
     }
 

@@ -76,6 +76,27 @@ words!(
 );
 text_form!(DriverKind: "the client that carries the load", one of ["native", "librdkafka"]);
 
+/// What a transaction consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransactionMode {
+    /// Records that a producer sends.
+    Produce,
+    /// Records read from another topic and written again, with the offsets up
+    /// to which they were read.
+    ReadProcessWrite,
+}
+
+words!(
+    TransactionMode,
+    "produce or read-process-write",
+    Produce = "produce",
+    ReadProcessWrite = "read-process-write"
+);
+text_form!(
+    TransactionMode: "what a transaction consists of",
+    one of ["produce", "read-process-write"]
+);
+
 /// Which records of transactions a consumer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isolation {

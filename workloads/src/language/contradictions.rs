@@ -5,12 +5,12 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    cell::{CellSpec, IDEMPOTENT_IN_FLIGHT_MAX},
-    choices::Acks,
+    cell::{CellSpec, IDEMPOTENT_IN_FLIGHT_MAX, SearchSpec},
+    choices::{Acks, TransactionMode},
     keys::KeySpec,
     rates::RateSpec,
 };
-use crate::units::{Share, Size};
+use crate::units::{Share, Size, Span};
 
 /// Kafka's default for `max.message.bytes`.
 const MESSAGE_BYTES_MAX: u64 = 1_048_588;
@@ -43,7 +43,7 @@ fn when(wrong: bool, path: &'static str, message: impl FnOnce() -> String) -> Fo
     wrong.then(|| (path, message()))
 }
 
-fn producer(cell: &CellSpec) -> [Found; 6] {
+fn producer(cell: &CellSpec) -> [Found; 7] {
     let producer = &cell.producer;
     let acks = producer.acks;
     let asked = producer.idempotence;
@@ -90,6 +90,14 @@ fn producer(cell: &CellSpec) -> [Found; 6] {
             !transactional && cell.transactions.abort_rate != Share::default(),
             "transactions.abort_rate",
             || "there are no transactions to abort: set transactions.records".to_owned(),
+        ),
+        when(
+            !transactional && cell.transactions.mode != TransactionMode::Produce,
+            "transactions.mode",
+            || {
+                let mode = cell.transactions.mode;
+                format!("{mode} is done in transactions: set transactions.records")
+            },
         ),
         when(
             acks == Acks::All && min_insync.is_some_and(|min| min > copies),
@@ -144,7 +152,7 @@ fn records(cell: &CellSpec) -> [Found; 5] {
     ]
 }
 
-fn load(cell: &CellSpec) -> [Found; 2] {
+fn load(cell: &CellSpec) -> [Found; 4] {
     let load = &cell.load;
     let traced = matches!(load.arrivals, ArrivalSpec::Trace(_));
     let spaced = matches!(load.arrivals, ArrivalSpec::Poisson | ArrivalSpec::Burst(_));
@@ -160,6 +168,16 @@ fn load(cell: &CellSpec) -> [Found; 2] {
                 let arrivals = &load.arrivals;
                 format!("{arrivals} needs a rate to keep: set load.rate, such as 10K/s")
             },
+        ),
+        when(
+            load.rate == RateSpec::Search && load.objective.is_none_or(|o| o == Span::ZERO),
+            "load.objective",
+            || "a search needs an objective to hold: set load.objective, such as 50ms".to_owned(),
+        ),
+        when(
+            load.rate != RateSpec::Search && cell.search != SearchSpec::default(),
+            "load.rate",
+            || format!("[search] is for load.rate = \"search\", not {}", load.rate),
         ),
     ]
 }

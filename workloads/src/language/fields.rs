@@ -7,7 +7,7 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    choices::{Acks, DriverKind, Isolation},
+    choices::{Acks, DriverKind, Isolation, TransactionMode},
     compression::Compression,
     keys::KeySpec,
     rates::RateSpec,
@@ -15,7 +15,7 @@ use super::{
     sizes::SizeSpec,
     sources::{Source, Split},
 };
-use crate::units::{Share, Size, Span};
+use crate::units::{Rate, Share, Size, Span};
 use plimsoll_units::TextError;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -66,12 +66,13 @@ settings_read_by_parsing!(
     Acks,
     DriverKind,
     Isolation,
+    TransactionMode,
     Compression,
     KeySpec,
     RateSpec,
     SizeSpec
 );
-settings_read_by_parsing!(Split, Fraction, Share, Size, Span);
+settings_read_by_parsing!(Split, Fraction, Share, Size, Span, Rate);
 
 impl Setting for u32 {
     fn read(text: &str) -> Result<Self, TextError> {

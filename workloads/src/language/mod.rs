@@ -29,9 +29,9 @@ mod suggest;
 pub use arrivals::ArrivalSpec;
 pub use cell::{
     CellSpec, ClusterSpec, ConsumerSpec, LoadSpec, PayloadSpec, ProducerSpec, RecordSpec,
-    TopicSpec, TransactionSpec,
+    SearchSpec, TopicSpec, TransactionSpec,
 };
-pub use choices::{Acks, DriverKind, Isolation};
+pub use choices::{Acks, DriverKind, Isolation, TransactionMode};
 pub use compression::{Codec, Compression};
 pub(crate) use contradictions::{Contradiction, contradictions};
 pub use fields::{Configs, Field};

@@ -28,12 +28,15 @@ pub enum RateSpec {
     /// `steps(10K/s, 20K/s, 40K/s)`: levels of equal length over the measured
     /// time; the warm-up runs at the first.
     Steps(Vec<Rate>),
+    /// `search`: the highest rate at which the objectives hold, which is what
+    /// is to be found out.
+    Search,
 }
 
 impl RateSpec {
     /// Whether records have fixed intended send times.
     pub fn is_scheduled(&self) -> bool {
-        *self != Self::Max
+        !matches!(self, Self::Max)
     }
 }
 
@@ -41,6 +44,7 @@ impl fmt::Display for RateSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Max => f.write_str("max"),
+            Self::Search => f.write_str("search"),
             Self::Records(rate) => rate.fmt(f),
             Self::Bytes(rate) => rate.fmt(f),
             Self::Ramp { from, to } => write!(f, "ramp({from}, {to})"),
@@ -63,7 +67,7 @@ impl FromStr for RateSpec {
         read(text).ok_or_else(|| {
             TextError::new(
                 text,
-                "max, a rate such as 50K/s or 20MB/s, ramp(1K/s, 50K/s) \
+                "max, search, a rate such as 50K/s or 20MB/s, ramp(1K/s, 50K/s) \
                  or steps(10K/s, 20K/s)",
             )
         })
@@ -81,6 +85,7 @@ fn read(text: &str) -> Option<RateSpec> {
     let call = Call::parse(text)?;
     match call.name {
         "max" if text == "max" => Some(RateSpec::Max),
+        "search" if text == "search" => Some(RateSpec::Search),
         "ramp" => {
             let [from, to] = call.exactly()?;
             let (from, to) = (from.parse().ok()?, to.parse().ok()?);
@@ -97,7 +102,7 @@ fn read(text: &str) -> Option<RateSpec> {
 text_form!(
     RateSpec: "the offered load of all producers together",
     as ["string"],
-    such as ["max", "50K/s", "20MB/s", "ramp(1K/s, 50K/s)", "steps(10K/s, 20K/s, 40K/s)"]
+    such as ["max", "search", "50K/s", "20MB/s", "ramp(1K/s, 50K/s)", "steps(10K/s, 20K/s, 40K/s)"]
 );
 
 #[cfg(test)]
@@ -113,6 +118,7 @@ mod tests {
             assert_eq!(shown.and_then(|shown| shown.parse().ok()), read, "{text}");
         };
         check("max", Some("max"));
+        check("search", Some("search"));
         check("50000/s", Some("50K/s"));
         check("20MB/s", Some("20MB/s"));
         check("ramp(1K/s, 2K/s)", Some("ramp(1K/s, 2K/s)"));

@@ -7,6 +7,7 @@ use super::{
     document::{self, Leaf, Written},
     fields::UNSET,
     problem::{Origin, Problem, SpecError},
+    rates::RateSpec,
     run::RunSpec,
     suggest,
 };
@@ -196,6 +197,10 @@ impl Spec {
         let mut messages = Vec::new();
         for text in texts {
             let mut probe = CellSpec::default();
+            if path.starts_with("search.") {
+                // A cell shows the search's settings only where there is one.
+                probe.load.rate = RateSpec::Search;
+            }
             match probe.set(path, text, base) {
                 None => return Err(vec![suggest::unknown(path)]),
                 Some(Err(error)) => messages.push(error.to_string()),

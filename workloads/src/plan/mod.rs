@@ -9,7 +9,10 @@ mod expand;
 mod fraction;
 mod identity;
 
-use crate::{language::CellSpec, units::Span};
+use crate::{
+    language::{CellSpec, RateSpec},
+    units::Span,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt};
@@ -17,6 +20,10 @@ use std::{collections::BTreeMap, fmt};
 /// What a cell costs besides its load: making the topic, connecting, draining.
 /// An estimate, for [`Plan::expected`] alone.
 const CELL_OVERHEAD: Span = Span::from_millis(500);
+
+/// Probes that a search takes, as a rule: six doublings, six halvings and some
+/// that fail and are tried again. An estimate, too.
+const SEARCH_PROBES: u32 = 18;
 
 /// The version of the plan's JSON and of how ids are made.
 pub const PLAN_VERSION: u32 = 1;
@@ -144,7 +151,13 @@ impl Plan {
 impl Cell {
     /// How long one run of the cell takes when nothing goes wrong.
     pub fn expected(&self) -> Span {
-        self.spec.load_time().plus(CELL_OVERHEAD)
+        let hold = self.spec.load_time().plus(CELL_OVERHEAD);
+        if self.spec.load.rate != RateSpec::Search {
+            return hold;
+        }
+        let search = &self.spec.search;
+        let probe = search.warmup.plus(search.probe).plus(CELL_OVERHEAD);
+        (0..SEARCH_PROBES).fold(hold, |sum, _| sum.plus(probe))
     }
 }
 

@@ -21,6 +21,9 @@ const PER_SECOND_MIN: f64 = 1e-8;
 const MULTIPLES: [(&str, u64); 4] = [("G", 1_000_000_000), ("M", 1_000_000), ("K", 1000), ("", 1)];
 
 impl Rate {
+    /// A thousand a second.
+    pub const THOUSAND: Self = Self(1000.0);
+
     /// A rate of `per_second`; `None` outside of 1e-8 to 1e12 a second.
     pub fn from_per_second(per_second: f64) -> Option<Self> {
         (PER_SECOND_MIN..=PER_SECOND_MAX)

@@ -18,6 +18,15 @@ impl Share {
             .then(|| Self((of_one * WHOLE).round() as u32))
     }
 
+    /// A share of so many billionths, at most all of them.
+    pub const fn from_billionths(billionths: u32) -> Self {
+        Self(if billionths > 1_000_000_000 {
+            1_000_000_000
+        } else {
+            billionths
+        })
+    }
+
     /// The share, from 0 to 1.
     pub fn get(self) -> f64 {
         f64::from(self.0) / WHOLE

@@ -140,6 +140,9 @@ impl<'a> Session<'a> {
         let page = plimsoll_plots::report(std::slice::from_ref(&self.result))?;
         fs::write(&report, page).with_context(|| format!("cannot write {}", report.display()))?;
         let mut text = table::render(&self.result);
+        for found in table::maxima(&self.result) {
+            text.push_str(&format!("maximum: {found}\n"));
+        }
         for reason in table::invalid_reasons(&self.result) {
             text.push_str(&format!("invalid: {reason}\n"));
         }

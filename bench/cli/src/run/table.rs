@@ -3,7 +3,8 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use plimsoll_plots::value_order;
-use plimsoll_results::{Group, LatencyKind, Metric, RunResult, groups, value_label};
+use plimsoll_results::stats::Spread;
+use plimsoll_results::{Group, LatencyKind, Metric, RunResult, groups, params_label, value_label};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ pub fn render(run: &RunResult) -> String {
     table.load_preset(presets::UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Disabled);
     let settings = run.varied.iter().map(|path| short(path).to_owned());
-    let measures = COLUMNS.iter().map(|column| column.0.to_owned());
+    let measures = columns(run).into_iter().map(|column| column.0.to_owned());
     let tail = ["lost".to_owned(), "valid".to_owned()];
     table.set_header(settings.chain(measures).chain(tail));
     for group in in_order(run) {
@@ -46,15 +47,34 @@ fn in_order(run: &RunResult) -> Vec<Group<'_>> {
 /// A column: its heading, what it shows, and how.
 type Column = (&'static str, Metric, fn(f64) -> String);
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 10] = [
+    ("maximum/s", Metric::MaximumRate, count),
     ("records/s", Metric::RecordsPerSecond, count),
     ("MB/s", Metric::BytesPerSecond, megabytes),
     ("p50", Metric::P50(LatencyKind::Response), micros),
     ("p99", Metric::P99(LatencyKind::Response), micros),
     ("p99.9", Metric::P999(LatencyKind::Response), micros),
     ("end to end p99", Metric::P99(LatencyKind::EndToEnd), micros),
+    ("commits/s", Metric::CommitsPerSecond, count),
+    ("commit p99", Metric::P99(LatencyKind::Commit), micros),
     ("broker CPU s/GB", Metric::BrokerCpuPerGb, plain),
 ];
+
+/// Columns that stand in the table only when some cell has them.
+const OPTIONAL: [Metric; 3] = [
+    Metric::MaximumRate,
+    Metric::CommitsPerSecond,
+    Metric::P99(LatencyKind::Commit),
+];
+
+/// The columns of a run.
+fn columns(run: &RunResult) -> Vec<&'static Column> {
+    let shown = |column: &&Column| {
+        let has = |cell| column.1.of(cell).is_some();
+        !OPTIONAL.contains(&column.1) || run.cells.iter().any(has)
+    };
+    COLUMNS.iter().filter(shown).collect()
+}
 
 fn row(run: &RunResult, group: &Group<'_>) -> Vec<Cell> {
     let mut cells: Vec<Cell> = run
@@ -68,8 +88,8 @@ fn row(run: &RunResult, group: &Group<'_>) -> Vec<Cell> {
             )
         })
         .collect();
-    for (_, metric, show) in COLUMNS {
-        let median = group.spread(metric).map(|spread| show(spread.median));
+    for (_, metric, show) in columns(run) {
+        let median = group.spread(*metric).map(|spread| show(spread.median));
         cells.push(Cell::new(median.unwrap_or_else(|| "–".to_owned())));
     }
     let lost: u64 = group.cells.iter().map(|cell| cell.verified.lost).sum();
@@ -80,6 +100,34 @@ fn row(run: &RunResult, group: &Group<'_>) -> Vec<Cell> {
         group.cells.len()
     )));
     cells
+}
+
+/// What searches found, with the interval that holds the maximum, by setting.
+pub fn maxima(run: &RunResult) -> Vec<String> {
+    let line = |group: &Group<'_>| {
+        let searches = || group.cells.iter().filter_map(|cell| cell.search.as_ref());
+        let held = searches().filter(|search| search.confirmed);
+        let held: Vec<f64> = held.map(|search| search.records_per_s).collect();
+        let spread = Spread::of(&held)?;
+        let failed = searches()
+            .filter_map(|search| search.failed_at)
+            .reduce(f64::max);
+        let failed = failed.map_or_else(String::new, |at| format!(", failed at {}/s", count(at)));
+        let limit = searches().find_map(|search| search.limited_by.first());
+        let limit = limit.map_or_else(String::new, |limit| format!(": {limit}"));
+        let setting = params_label(group.params, &run.varied);
+        let gap = if setting.is_empty() { "" } else { ": " };
+        let (median, low, high) = (spread.median, spread.min, spread.max);
+        Some(format!(
+            "{setting}{gap}held {}/s ({} to {} in {} of {} runs){failed}{limit}",
+            count(median),
+            count(low),
+            count(high),
+            spread.n,
+            group.cells.len()
+        ))
+    };
+    in_order(run).iter().filter_map(line).collect()
 }
 
 /// Why cells are invalid, each reason once with the number of cells.

@@ -5,6 +5,7 @@ mod run;
 mod settings;
 mod workers;
 
+pub(crate) use run::run_at_its_rate;
 pub use run::{Interrupt, Options, Phase, Progress, Target, reach, run_cell};
 pub use settings::describe_client;
 

@@ -5,8 +5,11 @@ use crate::driver::{Consumed, Produced};
 use crate::observe::{Cores, Observed};
 use crate::record::Collected;
 use crate::verify::{Counts, Lanes, Ledger, Verifier};
-use plimsoll_results::{CellResult, LatencySummary, Resources, Throughput, Verified};
+use plimsoll_results::{
+    Backlog, CellResult, LatencySummary, Resources, Throughput, Transactions, Verified,
+};
 use plimsoll_wire::types::Offset;
+use plimsoll_workloads::units::Span;
 use plimsoll_workloads::{Cell, Run};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -42,13 +45,20 @@ pub struct Measured {
     pub observed: Observed,
     /// The same by second.
     pub cores: Vec<CoresInSecond>,
+    /// How far each group was behind.
+    pub backlog: Vec<Backlog>,
+    /// The furthest that a group was behind, by second.
+    pub lags: Vec<u64>,
     /// The histogram log's name.
     pub histogram_file: Option<String>,
 }
 
 /// The result of a cell, judged.
 pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
-    let counts = verify(&mut measured);
+    let mut counts = verify(&mut measured);
+    if !super::settings::waits_for_commits(&cell.spec) {
+        counts.aborted_read = 0;
+    }
     let tally = measured.collected.tally;
     let mut latency = measured.collected.histograms.summary();
     // Where the schedule is irregular, what was handed off is what was due.
@@ -61,7 +71,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         window: measured.window,
         target: measured.target_rate,
         achieved: throughput.records_per_s,
-        objective: None,
+        objective: cell.spec.load.objective.map(Span::duration),
         lag_p99_us: latency.schedule_lag.as_ref().map(|lag| lag.p99_us),
         observed: &measured.observed,
         counts: &counts,
@@ -98,13 +108,20 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
             duplicated: counts.duplicated,
             reordered: counts.reordered,
             corrupt: counts.corrupt,
+            aborted_read: counts.aborted_read,
             errors: tally.errors,
             consumer_ran: !measured.consumed.is_empty(),
-            ..Verified::default()
         },
+        transactions: cell
+            .spec
+            .transactions
+            .records
+            .map(|_| transactions(&measured)),
         valid: invalid_reasons.is_empty(),
         invalid_reasons: with_trouble(invalid_reasons, &measured.produced),
         timeline: timeline(&measured),
+        backlog: std::mem::take(&mut measured.backlog),
+        search: None,
         histogram_file: measured.histogram_file,
     }
 }
@@ -116,6 +133,16 @@ fn never_late(service: &LatencySummary) -> LatencySummary {
         count: service.count,
         not_positive: service.count,
         ..LatencySummary::default()
+    }
+}
+
+fn transactions(measured: &Measured) -> Transactions {
+    let tally = &measured.collected.tally;
+    Transactions {
+        committed: tally.committed,
+        aborted: tally.aborted,
+        commits_per_s: tally.committed as f64 / measured.window.as_secs_f64().max(1e-3),
+        records_aborted: measured.produced.iter().map(|p| p.aborted).sum(),
     }
 }
 
@@ -196,6 +223,11 @@ fn timeline(measured: &Measured) -> Vec<plimsoll_results::Second> {
         .filter(in_window)
         .cloned()
         .collect();
+    if !measured.backlog.is_empty() {
+        for entry in &mut timeline {
+            entry.lag_records = measured.lags.get(entry.second as usize).copied();
+        }
+    }
     for at in &measured.cores {
         if let Some(second) = timeline.iter_mut().find(|entry| entry.second == at.second) {
             second.broker_cpu_cores = at.cores.broker;

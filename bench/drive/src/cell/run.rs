@@ -12,10 +12,12 @@ use crate::driver::{Consumed, FinishLine, Marking, Produced, Route};
 use crate::error::DriveError;
 use crate::native::control::{ClusterInfo, Control, NewTopic};
 use crate::observe::{Observed, Watch};
-use crate::record::{Collector, Window};
+use crate::record::{BacklogWatch, Collector, CommitBoard, Window};
+use crate::verify::Lanes;
 use plimsoll_results::{CellResult, HlogWriter};
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::generate::{Records, Schedule};
+use plimsoll_workloads::language::RateSpec;
 use plimsoll_workloads::{Cell, Run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,8 @@ const START_NANOS: u64 = 250_000_000;
 const START_NANOS_EACH: u64 = 2_000_000;
 /// Least time that consumers get to read up to the end.
 const CATCH_UP_MIN: Duration = Duration::from_secs(2);
+/// How long the markers of the last transactions may take.
+const MARKERS: Duration = Duration::from_secs(10);
 /// How long an end offset must stand still to be final without acks.
 const UNACKED_STILL: Duration = Duration::from_millis(500);
 
@@ -70,6 +74,8 @@ pub enum Phase {
     Measure,
     /// Waiting for what is on its way.
     Drain,
+    /// Trying rates, of which none is the answer yet.
+    Search,
 }
 
 /// How a cell gets on.
@@ -101,6 +107,19 @@ pub fn run_cell(
     options: Options<'_>,
 ) -> Result<CellResult, DriveError> {
     settings::check(&cell.spec)?;
+    if cell.spec.load.rate == RateSpec::Search {
+        return crate::search::find(target, cell, run, options);
+    }
+    run_at_its_rate(target, cell, run, options)
+}
+
+/// The same for a cell whose rate is given.
+pub(crate) fn run_at_its_rate(
+    target: &Target,
+    cell: &Cell,
+    run: &Run,
+    options: Options<'_>,
+) -> Result<CellResult, DriveError> {
     let input =
         |error: plimsoll_workloads::generate::InputError| DriveError::Input(error.to_string());
     let records = Records::prepare(&cell.spec.records, run.seed).map_err(input)?;
@@ -154,7 +173,14 @@ impl Bench<'_> {
         let (warmup, duration) = (load.warmup.duration(), load.duration.duration());
         let window = Window::new(start, warmup, duration, load.drain.duration());
         let (histogram_file, collector) = self.collector(&window, options.dir)?;
+        let lanes = Lanes {
+            producers: spec.producer.count,
+            partitions: spec.topic.partitions,
+        };
+        let waits = settings::waits_for_commits(spec);
         let crew = Crew {
+            commits: waits.then(|| Arc::new(CommitBoard::new(lanes))),
+            seed: self.run.seed,
             driver: settings::driver(spec),
             spec,
             route: Arc::clone(&self.route),
@@ -175,10 +201,11 @@ impl Bench<'_> {
             observed: None,
             measuring: false,
             cores: Vec::new(),
+            backlog: BacklogWatch::new(window, (0..self.groups()).map(|_| window.start)),
+            lags: Vec::new(),
             options,
         };
-        let groups = (0..spec.consumer.groups).filter(|_| spec.consumer.count > 0);
-        let consumers: Vec<_> = groups
+        let consumers: Vec<_> = (0..self.groups())
             .map(|group| crew.consumers(group))
             .collect::<Result<_, _>>()?;
         let producers = crew.producers()?;
@@ -189,6 +216,10 @@ impl Bench<'_> {
         let (produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
         let observed = conductor.observed.take().unwrap_or_default();
         let cores = std::mem::take(&mut conductor.cores);
+        let (backlog, lags) = (
+            conductor.backlog.results(),
+            std::mem::take(&mut conductor.lags),
+        );
         let collected = conductor.collector.finish()?;
         Ok(outcome::judge(
             self.cell,
@@ -204,9 +235,21 @@ impl Bench<'_> {
                 collected,
                 observed,
                 cores,
+                backlog,
+                lags,
                 histogram_file,
             },
         ))
+    }
+
+    /// How many groups read along.
+    const fn groups(&self) -> u32 {
+        let consumer = &self.cell.spec.consumer;
+        if consumer.count == 0 {
+            0
+        } else {
+            consumer.groups
+        }
     }
 
     fn marking(&self) -> Marking {
@@ -225,15 +268,16 @@ impl Bench<'_> {
         window: &Window,
         dir: Option<&Path>,
     ) -> Result<(Option<String>, Collector), DriveError> {
+        let groups = self.groups();
         let Some(dir) = dir else {
-            return Ok((None, Collector::new(None)));
+            return Ok((None, Collector::of_groups(None, groups)));
         };
         let name = format!("{}-{}.hlog", self.cell.id, self.run.repeat);
         let path: PathBuf = dir.join(&name);
         let base = SystemTime::now() + window.from.elapsed_since(Mono::now());
         let comment = format!("plimsoll cell {} repeat {}", self.cell.id, self.run.repeat);
         let log = HlogWriter::create(&path, base, &comment)?;
-        Ok((Some(name), Collector::new(Some(log))))
+        Ok((Some(name), Collector::of_groups(Some(log), groups)))
     }
 
     /// Where each partition's log ends, once it does.
@@ -242,6 +286,9 @@ impl Bench<'_> {
         let mut control = Control::reach(&self.target.bootstrap)?;
         let partitions = self.cell.spec.topic.partitions;
         let mut ends = control.end_offsets(&self.route.topic, partitions)?;
+        if self.cell.spec.transactions.records.is_some() {
+            return self.settled(&mut control, ends);
+        }
         if self.cell.spec.producer.acks.wire() != 0 {
             return Ok(ends);
         }
@@ -264,6 +311,27 @@ impl Bench<'_> {
     }
 }
 
+impl Bench<'_> {
+    /// Waits until no transaction is open any more: the markers of the last
+    /// ones may still be on their way.
+    fn settled(
+        &self,
+        control: &mut Control,
+        mut ends: Vec<Offset>,
+    ) -> Result<Vec<Offset>, DriveError> {
+        let partitions = self.cell.spec.topic.partitions;
+        let deadline = Mono::now().after(MARKERS);
+        loop {
+            let stable = control.stable_offsets(&self.route.topic, partitions)?;
+            if stable == ends || Mono::now() >= deadline {
+                return Ok(ends);
+            }
+            sleep_until(Mono::now().plus(TICK_NANOS));
+            ends = control.end_offsets(&self.route.topic, partitions)?;
+        }
+    }
+}
+
 /// Leads a cell through its phases.
 struct Conductor<'a> {
     window: Window,
@@ -274,6 +342,9 @@ struct Conductor<'a> {
     observed: Option<Observed>,
     measuring: bool,
     cores: Vec<outcome::CoresInSecond>,
+    backlog: BacklogWatch,
+    /// The furthest that a group was behind, by second.
+    lags: Vec<u64>,
     options: Options<'a>,
 }
 
@@ -343,6 +414,7 @@ impl Conductor<'_> {
             self.watch.begin();
         }
         self.collector.collect(self.window.second(now))?;
+        self.sample_backlog(now);
         if self.measuring && self.observed.is_none() {
             self.watch.sample();
             self.sample_cores(now);
@@ -365,6 +437,18 @@ impl Conductor<'_> {
             None => Ok(()),
             Some(Interrupt::Stopped) => Err(DriveError::Interrupted),
             Some(Interrupt::BrokerDied(how)) => Err(DriveError::BrokerDied(how)),
+        }
+    }
+
+    fn sample_backlog(&mut self, now: Mono) {
+        let behind = self.backlog.sample(now, &self.collector.depot());
+        if !self.measuring || now > self.window.to {
+            return;
+        }
+        let second = self.window.second(now) as usize;
+        self.lags.resize(second + 1, behind);
+        if let Some(last) = self.lags.get_mut(second) {
+            *last = behind;
         }
     }
 

@@ -7,7 +7,9 @@ use crate::native::Native;
 use plimsoll_wire::compression::Compression;
 use plimsoll_workloads::CellSpec;
 use plimsoll_workloads::generate::Schedule;
-use plimsoll_workloads::language::{ArrivalSpec, Codec, DriverKind, Isolation, RateSpec};
+use plimsoll_workloads::language::{
+    ArrivalSpec, Codec, DriverKind, Isolation, RateSpec, TransactionMode,
+};
 use plimsoll_workloads::units::Size;
 
 /// The client that the cell asks for.
@@ -25,14 +27,20 @@ pub fn describe_client(spec: &CellSpec) -> String {
 
 /// Refuses what this version of the drivers cannot do.
 pub fn check(spec: &CellSpec) -> Result<(), DriveError> {
-    match spec.transactions.records {
-        None => Ok(()),
-        Some(records) => Err(DriveError::Setting {
-            field: "transactions.records",
-            value: records.to_string(),
-            accepted: "leave it out; neither driver runs transactions yet".to_owned(),
+    match spec.transactions.mode {
+        TransactionMode::Produce => Ok(()),
+        mode => Err(DriveError::Setting {
+            field: "transactions.mode",
+            value: mode.to_string(),
+            accepted: "produce; no driver reads, processes and writes yet".to_owned(),
         }),
     }
+}
+
+/// Whether the cell's consumers see a transaction only when it is committed.
+pub fn waits_for_commits(spec: &CellSpec) -> bool {
+    let isolated = spec.consumer.isolation == Isolation::ReadCommitted;
+    isolated && spec.transactions.records.is_some()
 }
 
 /// How the cell's producers send.
@@ -53,6 +61,10 @@ pub fn producer(spec: &CellSpec) -> ProducerSettings {
         in_flight,
         idempotence: producer.is_idempotent(),
         buffer_bytes,
+        transaction_timeout: spec
+            .transactions
+            .records
+            .map(|_| spec.transactions.timeout.duration()),
     }
 }
 
@@ -156,18 +168,5 @@ mod tests {
         check(1, 7_000);
         check(20, 45_000);
         check(100_000, 32 << 20);
-    }
-
-    #[test]
-    fn transactions_are_refused_by_name() {
-        let spec = spec("[transactions]\nrecords = 10\n[load]\nrate = \"max\"");
-        let refused = check(&spec)
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
-        assert!(
-            refused.starts_with("transactions.records = 10 is not possible"),
-            "{refused}"
-        );
     }
 }

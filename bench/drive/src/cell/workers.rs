@@ -8,10 +8,10 @@ use crate::driver::{
 };
 use crate::error::DriveError;
 use crate::feed::{Feed, FeedSettings};
-use crate::record::{Depot, Recorder, Window};
+use crate::record::{CommitBoard, Depot, Recorder, Window};
 use crate::verify::{Lanes, Verifier};
 use plimsoll_workloads::CellSpec;
-use plimsoll_workloads::generate::{Records, Schedule, Worker};
+use plimsoll_workloads::generate::{Records, Schedule, Transactions, Worker};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
@@ -34,6 +34,10 @@ pub struct Crew<'a> {
     pub marking: Marking,
     /// Where intervals go.
     pub depot: Arc<Depot>,
+    /// The commits, where there are transactions and somebody waits for them.
+    pub commits: Option<Arc<CommitBoard>>,
+    /// The seed of what the workers draw.
+    pub seed: u64,
     /// Ends the schedule early.
     pub stop: Arc<AtomicBool>,
     /// Ends consuming.
@@ -105,6 +109,10 @@ impl Crew<'_> {
         }
     }
 
+    fn depot(&self) -> Arc<Depot> {
+        Arc::clone(&self.depot)
+    }
+
     /// Starts the producers.
     pub fn producers(&self) -> Result<Running<Produced>, DriveError> {
         let settings = Arc::new(super::settings::producer(self.spec));
@@ -120,13 +128,18 @@ impl Crew<'_> {
                 index,
                 of: self.spec.producer.count,
             };
+            let transactions = Transactions::new(&self.spec.transactions, worker, self.seed);
             let source = Feed::new(self.schedule, self.records, worker, &feed);
             let job = ProducerJob {
                 worker: index,
                 route: Arc::clone(&self.route),
                 settings: Arc::clone(&settings),
-                source: Box::new(source),
-                recorder: Recorder::producer(self.window, scheduled, Arc::clone(&self.depot)),
+                recorder: match transactions {
+                    None => Recorder::producer(self.window, scheduled, self.depot()),
+                    Some(_) => Recorder::transactional(self.window, scheduled, self.depot()),
+                },
+                source: Box::new(source.in_transactions(transactions)),
+                commits: self.commits.clone(),
                 stop: Arc::clone(&self.stop),
             };
             let driver = self.driver;
@@ -150,8 +163,15 @@ impl Crew<'_> {
                     .collect(),
                 inspect: Inspect {
                     verifier: Verifier::new(self.lanes()),
-                    recorder: Recorder::consumer(self.window, Arc::clone(&self.depot)),
+                    recorder: Recorder::consumer(
+                        self.window,
+                        group,
+                        self.commits.is_some(),
+                        self.depot(),
+                    ),
                     marking: self.marking,
+                    commits: self.commits.clone(),
+                    latest: None,
                 },
                 finish: Arc::clone(&self.finish),
             };

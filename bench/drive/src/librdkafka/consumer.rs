@@ -1,7 +1,7 @@
 //! Consuming through librdkafka: partitions assigned, from their beginning.
 
 use crate::clock::Mono;
-use crate::driver::{Consumed, ConsumerJob, ConsumerSettings, Incoming, Route};
+use crate::driver::{Consumed, ConsumerJob, ConsumerSettings, FinishLine, Incoming, Route};
 use crate::error::DriveError;
 use plimsoll_workloads::generate::{STAMP_HEADER, StampPlace};
 use rdkafka::client::ClientContext;
@@ -17,6 +17,8 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(20);
 /// Messages between looks at the finish line.
 const LOOK_EVERY: u32 = 1024;
+/// How long seeking within a partition may take.
+const SEEK: Duration = Duration::from_secs(5);
 
 struct Context;
 
@@ -44,6 +46,7 @@ pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
     client.assign(&assignment)?;
     let mut positions: BTreeMap<u32, i64> = job.partitions.iter().map(|p| (*p, 0)).collect();
     let mut since_look = 0;
+    let mut line = Line::default();
     loop {
         match client.poll(POLL) {
             Some(Ok(message)) => {
@@ -52,10 +55,15 @@ pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
             }
             // The client retries what can be retried by itself.
             Some(Err(error)) if is_fatal(&error) => return Err(error.into()),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                since_look = LOOK_EVERY;
+                line.reached(partition.cast_unsigned(), &job.finish, &mut positions);
+            }
             Some(Err(_)) | None => since_look = LOOK_EVERY,
         }
         if since_look >= LOOK_EVERY {
             since_look = 0;
+            line.look(&client, &job, &positions)?;
             job.inspect.recorder.turn(Mono::now());
             let past =
                 |(partition, position): (&u32, &i64)| job.finish.is_past(*partition, *position);
@@ -70,6 +78,46 @@ pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
         unfinished,
         verifier: job.inspect.verifier,
     })
+}
+
+/// The finish line, where the last records before it are none to be shown:
+/// markers of transactions, and records of aborted ones.
+///
+/// Only the end of the partition tells that nothing more comes, and one that
+/// was met before the line was drawn tells nothing. So when the line is drawn
+/// every partition is sought anew, which drops what the client had queued.
+#[derive(Default)]
+struct Line {
+    sought: bool,
+}
+
+impl Line {
+    fn look(
+        &mut self,
+        client: &BaseConsumer<Context>,
+        job: &ConsumerJob,
+        positions: &BTreeMap<u32, i64>,
+    ) -> Result<(), KafkaError> {
+        if self.sought || !job.finish.is_drawn() {
+            return Ok(());
+        }
+        self.sought = true;
+        for (partition, position) in positions {
+            if !job.finish.is_past(*partition, *position) {
+                let partition = partition.cast_signed();
+                client.seek(&job.route.topic, partition, Offset::Offset(*position), SEEK)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of `partition` was met: there is nothing to read before the line.
+    fn reached(&self, partition: u32, finish: &FinishLine, positions: &mut BTreeMap<u32, i64>) {
+        if let Some(end) = finish.end(partition).filter(|_| self.sought) {
+            let position = positions.entry(partition).or_default();
+            *position = end.max(*position);
+        }
+    }
 }
 
 fn judge(job: &mut ConsumerJob, positions: &mut BTreeMap<u32, i64>, message: &BorrowedMessage<'_>) {
@@ -118,6 +166,7 @@ fn config(route: &Route, settings: &ConsumerSettings) -> ClientConfig {
         .set("client.id", crate::native::CLIENT_ID)
         .set("group.id", "plimsoll-assigned")
         .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", isolation)

@@ -6,6 +6,7 @@
 
 mod consumer;
 mod producer;
+mod transactions;
 
 use crate::driver::{Consumed, ConsumerJob, Driver, Produced, ProducerJob};
 use crate::error::DriveError;

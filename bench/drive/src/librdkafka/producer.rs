@@ -5,6 +5,7 @@
 //! one. A record's times travel with it as the report's opaque, so nothing is
 //! looked up.
 
+use super::transactions::Transactions;
 use crate::clock::{Mono, Pace, sharpen_timers, sleep_until};
 use crate::driver::{Due, Outgoing, Produced, ProducerJob, ProducerSettings};
 use crate::error::DriveError;
@@ -32,7 +33,7 @@ const PURGE_WAIT: Duration = Duration::from_secs(5);
 const FAILED_MAX: usize = 1 << 20;
 
 /// A record on its way through librdkafka.
-struct Pending {
+pub(super) struct Pending {
     mark: Mark,
     partition: u32,
     sequence: u64,
@@ -47,7 +48,7 @@ struct Reports {
 }
 
 #[derive(Clone)]
-struct Context(Arc<Mutex<Option<Reports>>>);
+pub(super) struct Context(Arc<Mutex<Option<Reports>>>);
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
@@ -97,19 +98,30 @@ pub fn produce(mut job: ProducerJob) -> Result<Produced, DriveError> {
         trouble: None,
     };
     let context = Context(Arc::new(Mutex::new(Some(reports))));
-    let config = config(&job.route.bootstrap, &job.settings);
+    let mut config = config(&job.route.bootstrap, &job.settings);
+    if let Some(timeout) = job.settings.transaction_timeout {
+        config
+            .set("transactional.id", job.transactional_id())
+            .set("transaction.timeout.ms", timeout.as_millis().to_string());
+    }
     let client: ThreadedProducer<Context> = config.create_with_context(context.clone())?;
     let partitions = job.route.leaders.by_partition.len();
     let mut written = vec![Written::default(); partitions];
     sleep_until(window.start);
-    hand_off(&mut job, &client, &mut written)?;
+    let mut transactions = Transactions::begin(&job, &client)?;
+    hand_off(&mut job, &client, &mut written, transactions.as_mut())?;
+    if let Some(transactions) = &mut transactions {
+        transactions.end(&mut job, &client, &mut written)?;
+    }
     let left = window.give_up.elapsed_since(Mono::now());
     if client.flush(left).is_err() {
         client.purge(PurgeConfig::default().queue().inflight());
         let _still_unreported = client.flush(PURGE_WAIT);
     }
     let reports = context.0.lock().take();
-    Ok(settle(reports, written))
+    let mut produced = settle(reports, written, transactions.is_some());
+    produced.aborted = transactions.map_or(0, |transactions| transactions.aborted());
+    Ok(produced)
 }
 
 /// Hands records over as they come due, until there are no more.
@@ -117,6 +129,7 @@ fn hand_off(
     job: &mut ProducerJob,
     client: &ThreadedProducer<Context>,
     written: &mut [Written],
+    mut transactions: Option<&mut Transactions>,
 ) -> Result<(), DriveError> {
     let window = *job.recorder.window();
     let pace = Pace::for_gap(job.source.gap_nanos());
@@ -134,8 +147,15 @@ fn hand_off(
             }
         };
         let outgoing = job.source.next(intended);
-        if let Some(written) = written.get_mut(outgoing.partition as usize) {
+        if let Some(written) = written
+            .get_mut(outgoing.partition as usize)
+            .filter(|_| !outgoing.aborts())
+        {
             written.count_sent();
+        }
+        let mut closes = false;
+        if let Some(transactions) = &mut transactions {
+            closes = transactions.take(client, &outgoing)?;
         }
         let handed_off = send(client, &topic, &outgoing, intended, window.give_up)?;
         let mark = Mark {
@@ -144,6 +164,9 @@ fn hand_off(
             bytes: outgoing.bytes(),
         };
         job.recorder.handed_off(&mark);
+        if let Some(transactions) = transactions.as_mut().filter(|_| closes) {
+            transactions.end(job, client, written)?;
+        }
     }
     Ok(())
 }
@@ -199,15 +222,16 @@ fn send(
     }
 }
 
-fn settle(reports: Option<Reports>, mut written: Vec<Written>) -> Produced {
+fn settle(reports: Option<Reports>, mut written: Vec<Written>, transactional: bool) -> Produced {
     let Some(mut reports) = reports else {
         return Produced {
             written,
             ..Produced::default()
         };
     };
+    // Failed records of transactions are given up with their transaction.
     reports.failed.sort_unstable();
-    for (partition, sequence) in &reports.failed {
+    for (partition, sequence) in reports.failed.iter().filter(|_| !transactional) {
         if let Some(written) = written.get_mut(*partition as usize) {
             written.give_up(*sequence, 1);
         }

@@ -58,6 +58,7 @@ impl Accumulator {
             compression: settings.compression,
             level: settings.level,
             producer,
+            transactional: settings.transaction_timeout.is_some(),
             ..BatchSettings::default()
         };
         let linger = settings.linger.as_nanos();
@@ -291,6 +292,7 @@ mod tests {
             in_flight: 5,
             idempotence: true,
             buffer_bytes: 1 << 20,
+            transaction_timeout: None,
         };
         let identity = ProducerIdentity {
             id: ProducerId(7),
@@ -309,6 +311,7 @@ mod tests {
             value: &value,
             headers: &[],
             stamp: None,
+            transaction: None,
         };
         let mark = Mark {
             intended: at,

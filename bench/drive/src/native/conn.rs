@@ -13,7 +13,7 @@ use crate::clock::{Mono, timespec};
 use crate::error::DriveError;
 use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -30,6 +30,13 @@ const READ_BYTES_MIN: usize = 64 << 10;
 
 /// How this client names itself to brokers.
 pub const CLIENT_ID: &str = "plimsoll";
+
+/// A control request that has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    version: i16,
+    correlation: i32,
+}
 
 /// A connection, with the API versions its broker offers.
 #[derive(Debug)]
@@ -96,6 +103,25 @@ impl Conn {
         ours: (i16, i16),
         deadline: Mono,
     ) -> Result<R::Response, DriveError> {
+        let asked = self.ask(request, ours, deadline)?;
+        loop {
+            if let Some(response) = self.answer::<R>(asked)? {
+                return Ok(response);
+            }
+            self.wait(PollFlags::IN, request_name::<R>(), deadline)?;
+            self.receive()?;
+        }
+    }
+
+    /// Sends a control request; [`Conn::answer`] takes its response.
+    ///
+    /// No other request may be outstanding on the connection.
+    pub fn ask<R: Request>(
+        &mut self,
+        request: &R,
+        ours: (i16, i16),
+        deadline: Mono,
+    ) -> Result<Asked, DriveError> {
         let version = self.version(R::KEY, ours)?;
         let correlation = self.next_correlation();
         let bytes = encode(request, version, correlation).map_err(|e| self.malformed(&e))?;
@@ -108,21 +134,28 @@ impl Conn {
                 self.wait(PollFlags::OUT, name, deadline)?;
             }
         }
-        while self.frame()?.is_none() {
-            self.wait(PollFlags::IN, name, deadline)?;
-            self.receive()?;
-        }
-        let frame = self.frame()?.unwrap_or_default().to_vec();
+        Ok(Asked {
+            version,
+            correlation,
+        })
+    }
+
+    /// The response to a request of type `R`, when it has arrived whole.
+    pub fn answer<R: Request>(&mut self, asked: Asked) -> Result<Option<R::Response>, DriveError> {
+        let Some(frame) = self.frame()? else {
+            return Ok(None);
+        };
+        let mut body = bytes::Bytes::copy_from_slice(frame);
         self.consume_frame();
-        let mut body = bytes::Bytes::from(frame);
-        let header_version =
-            <R::Response as kafka_protocol::protocol::HeaderVersion>::header_version(version);
+        let header_version = <R::Response as HeaderVersion>::header_version(asked.version);
         let header =
             ResponseHeader::decode(&mut body, header_version).map_err(|e| self.malformed(&e))?;
-        if header.correlation_id != correlation {
+        if header.correlation_id != asked.correlation {
             return Err(self.malformed(&"an answer to another request"));
         }
-        R::Response::decode(&mut body, version).map_err(|e| self.malformed(&e))
+        R::Response::decode(&mut body, asked.version)
+            .map(Some)
+            .map_err(|e| self.malformed(&e))
     }
 
     /// Writes what the socket takes; 0 when it is full.

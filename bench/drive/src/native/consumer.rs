@@ -4,6 +4,7 @@
 //! broker works while this thread checks stamps. Judging never re-orders: a
 //! response is judged whole before the next is read.
 
+use super::aborted::Aborted;
 use super::conn::Conn;
 use super::control::Control;
 use super::fetch_codec::{self, FETCH_KEY, FETCH_VERSION, FetchRequest, FetchResponse};
@@ -192,8 +193,9 @@ impl Consumer {
     fn judge(&mut self, buffer: &[u8], response: &FetchResponse) -> Result<(), DriveError> {
         for part in &response.partitions {
             let partition = part.partition.get().cast_unsigned();
+            let mut aborted = Aborted::new(&part.aborted);
             for (header, bytes) in batches(buffer, &part.records) {
-                if header.is_control() {
+                if aborted.passes_over(&header) {
                     continue;
                 }
                 let inspect = &mut self.job.inspect;

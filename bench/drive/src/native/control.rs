@@ -13,8 +13,9 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, DeleteTopicsRequest, InitProducerIdRequest, ListOffsetsRequest,
-    MetadataRequest, MetadataResponse, TopicName,
+    BrokerId, CreateTopicsRequest, DeleteTopicsRequest, FindCoordinatorRequest,
+    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, TopicName,
+    TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::types::{NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId};
@@ -195,6 +196,25 @@ impl Control {
 
     /// The log end offset of every partition of `topic`.
     pub fn end_offsets(&mut self, topic: &str, partitions: u32) -> Result<Vec<Offset>, DriveError> {
+        self.ends(topic, partitions, false)
+    }
+
+    /// Where the committed part of every partition of `topic` ends: the log
+    /// end offset, unless a transaction is open.
+    pub fn stable_offsets(
+        &mut self,
+        topic: &str,
+        partitions: u32,
+    ) -> Result<Vec<Offset>, DriveError> {
+        self.ends(topic, partitions, true)
+    }
+
+    fn ends(
+        &mut self,
+        topic: &str,
+        partitions: u32,
+        stable: bool,
+    ) -> Result<Vec<Offset>, DriveError> {
         let deadline = Mono::now().after(SETTLE);
         let leaders = self.leaders(topic, partitions, deadline)?;
         let mut ends = vec![Offset(0); leaders.by_partition.len()];
@@ -204,7 +224,7 @@ impl Control {
                 continue;
             }
             let mut conn = Conn::open(broker, deadline)?;
-            for (partition, offset) in list_ends(&mut conn, topic, &led, deadline)? {
+            for (partition, offset) in list_ends(&mut conn, (topic, &led), stable, deadline)? {
                 let at = usize::try_from(partition.get()).ok();
                 if let Some(end) = at.and_then(|at| ends.get_mut(at)) {
                     *end = offset;
@@ -216,10 +236,18 @@ impl Control {
 
     /// An identity for an idempotent producer.
     pub fn producer_identity(&mut self) -> Result<ProducerIdentity, DriveError> {
+        self.identity(None, i32::MAX)
+    }
+
+    fn identity(
+        &mut self,
+        id: Option<TransactionalId>,
+        timeout_ms: i32,
+    ) -> Result<ProducerIdentity, DriveError> {
         let deadline = Mono::now().after(SETTLE);
         let request = InitProducerIdRequest::default()
-            .with_transactional_id(None)
-            .with_transaction_timeout_ms(i32::MAX)
+            .with_transactional_id(id)
+            .with_transaction_timeout_ms(timeout_ms)
             .with_producer_id((-1).into())
             .with_producer_epoch(-1);
         loop {
@@ -234,6 +262,41 @@ impl Control {
                 epoch: ProducerEpoch(response.producer_epoch),
             });
         }
+    }
+
+    /// The same, for a transactional id: this connection must be the one to its
+    /// coordinator.
+    pub fn transactional_identity(
+        &mut self,
+        id: &TransactionalId,
+        timeout: Duration,
+    ) -> Result<ProducerIdentity, DriveError> {
+        self.identity(Some(id.clone()), ms(timeout))
+    }
+
+    /// A connection to the coordinator of a transactional id.
+    pub fn coordinator(&mut self, id: &TransactionalId) -> Result<Self, DriveError> {
+        const TRANSACTION: i8 = 1;
+        let deadline = Mono::now().after(SETTLE);
+        let request = FindCoordinatorRequest::default()
+            .with_key(id.0.clone())
+            .with_key_type(TRANSACTION);
+        loop {
+            let found = self.conn.call(&request, (1, 3), deadline)?;
+            if is_retriable(found.error_code) && Mono::now() < deadline {
+                sleep_until(Mono::now().plus(RETRY_GAP_NANOS));
+                continue;
+            }
+            let message = found.error_message.as_deref();
+            DriveError::check(found.error_code, "FindCoordinator", message)?;
+            let conn = Conn::open(&format!("{}:{}", &*found.host, found.port), deadline)?;
+            return Ok(Self { conn });
+        }
+    }
+
+    /// The connection itself.
+    pub fn into_conn(self) -> Conn {
+        self.conn
     }
 
     fn metadata(
@@ -311,8 +374,8 @@ fn leaders_of(
 
 fn list_ends(
     conn: &mut Conn,
-    topic: &str,
-    partitions: &[PartitionIndex],
+    (topic, partitions): (&str, &[PartitionIndex]),
+    stable: bool,
     deadline: Mono,
 ) -> Result<Vec<(PartitionIndex, Offset)>, DriveError> {
     const LATEST: i64 = -1;
@@ -323,12 +386,13 @@ fn list_ends(
     });
     let request = ListOffsetsRequest::default()
         .with_replica_id(BrokerId(-1))
+        .with_isolation_level(i8::from(stable))
         .with_topics(vec![
             ListOffsetsTopic::default()
                 .with_name(TopicName(text(topic)))
                 .with_partitions(asked.collect()),
         ]);
-    let response = conn.call(&request, (1, 6), deadline)?;
+    let response = conn.call(&request, (if stable { 2 } else { 1 }, 6), deadline)?;
     let mut ends = Vec::with_capacity(partitions.len());
     for partition in response.topics.iter().flat_map(|topic| &topic.partitions) {
         DriveError::check(partition.error_code, "ListOffsets", None)?;

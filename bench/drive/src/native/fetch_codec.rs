@@ -6,7 +6,7 @@
 
 use super::conn::CLIENT_ID;
 use bytes::{Buf, BufMut, TryGetError};
-use plimsoll_wire::types::{Offset, PartitionIndex};
+use plimsoll_wire::types::{Offset, PartitionIndex, ProducerId};
 use std::ops::Range;
 
 /// Key of the fetch API.
@@ -83,8 +83,20 @@ pub struct Fetched {
     pub partition: PartitionIndex,
     /// Kafka's error code.
     pub code: i16,
+    /// The aborted transactions in what was read, for a reader of committed
+    /// records.
+    pub aborted: Vec<AbortedTransaction>,
     /// Where its record batches are in the frame.
     pub records: Range<usize>,
+}
+
+/// A transaction whose records are to be passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortedTransaction {
+    /// Whose it was.
+    pub producer: ProducerId,
+    /// Where it began.
+    pub first: Offset,
 }
 
 /// A response without its records.
@@ -126,8 +138,14 @@ fn decode_partition(frame: usize, rest: &mut &[u8]) -> Result<Fetched, TryGetErr
     let partition = PartitionIndex(rest.try_get_i32()?);
     let code = rest.try_get_i16()?;
     skip(rest, MARKS)?;
-    let aborted = usize::try_from(rest.try_get_i32()?).unwrap_or(0);
-    skip(rest, aborted.saturating_mul(ABORTED))?;
+    let listed = usize::try_from(rest.try_get_i32()?).unwrap_or(0);
+    let mut aborted = Vec::with_capacity(listed.min(rest.len() / ABORTED));
+    for _ in 0..listed {
+        aborted.push(AbortedTransaction {
+            producer: ProducerId(rest.try_get_i64()?),
+            first: Offset(rest.try_get_i64()?),
+        });
+    }
     let _preferred_replica = rest.try_get_i32()?;
     let length = usize::try_from(rest.try_get_i32()?).unwrap_or(0);
     let from = frame - rest.len();
@@ -135,6 +153,7 @@ fn decode_partition(frame: usize, rest: &mut &[u8]) -> Result<Fetched, TryGetErr
     Ok(Fetched {
         partition,
         code,
+        aborted,
         records: from..from + length,
     })
 }

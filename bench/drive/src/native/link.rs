@@ -188,6 +188,7 @@ mod tests {
         let batches = vec![batch(0, b"first"), batch(3, b""), batch(4, b"third batch")];
         let envelope = Envelope {
             topic: "t",
+            transactional_id: None,
             acks: 1,
             timeout_ms: 1,
         };

@@ -1,15 +1,18 @@
 //! The lean client: our own wire code, one thread and a few system calls per
 //! worker, so that the load generator stays out of the broker's way.
 
+mod aborted;
 mod accumulator;
 pub(crate) mod conn;
 mod consumer;
 pub mod control;
+mod coordinator;
 mod fetch_codec;
 mod link;
 mod part;
 mod produce_codec;
 mod producer;
+mod transactor;
 
 pub use conn::CLIENT_ID;
 

@@ -29,6 +29,8 @@ pub struct Glue {
 pub struct Envelope<'a> {
     /// The topic.
     pub topic: &'a str,
+    /// The producer's transactional id, when it has one.
+    pub transactional_id: Option<&'a str>,
     /// 0, 1 or −1.
     pub acks: i16,
     /// How long the broker may wait for replicas.
@@ -48,7 +50,10 @@ pub fn encode(
     out.put_i16(PRODUCE_VERSION);
     out.put_i32(correlation);
     put_string(&mut out, CLIENT_ID);
-    out.put_i16(-1); // no transactional id
+    match envelope.transactional_id {
+        Some(id) => put_string(&mut out, id),
+        None => out.put_i16(-1),
+    }
     out.put_i16(envelope.acks);
     out.put_i32(envelope.timeout_ms);
     out.put_u32(1);
@@ -159,6 +164,7 @@ mod tests {
     fn glue_and_batches_make_a_request() {
         let envelope = Envelope {
             topic: "orders",
+            transactional_id: None,
             acks: -1,
             timeout_ms: 1500,
         };

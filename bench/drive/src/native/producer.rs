@@ -14,6 +14,7 @@ use super::control::Control;
 use super::link::Link;
 use super::part::Batch;
 use super::produce_codec::{Envelope, PRODUCE_KEY, PRODUCE_VERSION, Verdict};
+use super::transactor::Transactor;
 use crate::clock::{Mono, Pace, sharpen_timers, sleep_until, timespec, wall_ms};
 use crate::driver::{Due, Produced, ProducerJob};
 use crate::error::{DriveError, is_retriable};
@@ -42,11 +43,12 @@ const RECONNECT_GAP_NANOS: u64 = 50_000_000;
 pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
     sharpen_timers();
     let mut control = Control::reach(&job.route.bootstrap)?;
-    let identity = job
-        .settings
-        .idempotence
-        .then(|| control.producer_identity())
-        .transpose()?;
+    let transactor = Transactor::join(&job)?;
+    let identity = match &transactor {
+        Some(transactor) => Some(transactor.identity()),
+        None if job.settings.idempotence => Some(control.producer_identity()?),
+        None => None,
+    };
     let partitions = job.route.leaders.by_partition.len();
     let mut producer = Producer {
         accumulator: Accumulator::new(partitions, &job.settings, identity),
@@ -62,6 +64,7 @@ pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
         pace: Pace::for_gap(job.source.gap_nanos()),
         idempotent: identity.is_some(),
         stirred: false,
+        transactor,
         job,
     };
     producer.connect(Mono::now().after(RECOVER))?;
@@ -83,6 +86,7 @@ struct Producer {
     idempotent: bool,
     /// The last poll found a socket with something to read or room to write.
     stirred: bool,
+    transactor: Option<Transactor>,
 }
 
 impl Producer {
@@ -95,7 +99,11 @@ impl Producer {
             if let Err(error) = self.exchange() {
                 self.recover(error)?;
             }
-            if self.exhausted && self.buffered == 0 {
+            if self.transact()? {
+                continue;
+            }
+            let open = self.transactor.as_ref().is_some_and(|t| !t.is_idle());
+            if self.exhausted && self.buffered == 0 && !open {
                 return Ok(());
             }
             if Mono::now() >= self.job.recorder.window().give_up {
@@ -113,7 +121,8 @@ impl Producer {
             self.exhaust();
         }
         for _ in 0..RECORDS_PER_TURN {
-            if self.exhausted {
+            let closing = self.transactor.as_ref().is_some_and(Transactor::is_closing);
+            if self.exhausted || closing {
                 return Ok(None);
             }
             if self.buffered >= self.job.settings.buffer_bytes {
@@ -134,6 +143,32 @@ impl Producer {
     fn exhaust(&mut self) {
         self.exhausted = true;
         self.accumulator.flush();
+        if let Some(transactor) = &mut self.transactor {
+            transactor.close();
+        }
+    }
+
+    /// Gets on with the open transaction; whether it has ended.
+    fn transact(&mut self) -> Result<bool, DriveError> {
+        let Some(transactor) = &mut self.transactor else {
+            return Ok(false);
+        };
+        let (commits, worker) = (&self.job.commits, self.job.worker);
+        let finished = transactor.step(self.buffered == 0, |partition, commit| {
+            if let Some(board) = commits {
+                board.post(worker, partition, commit);
+            }
+        })?;
+        let Some(finished) = finished else {
+            return Ok(false);
+        };
+        self.job
+            .recorder
+            .transaction(&finished.ended, finished.records);
+        if finished.ended.aborted {
+            self.produced.aborted += finished.records;
+        }
+        Ok(true)
     }
 
     fn take(&mut self, intended: Mono, now: Mono) -> Result<(), DriveError> {
@@ -144,14 +179,23 @@ impl Producer {
             bytes: record.bytes(),
         };
         self.job.recorder.handed_off(&mark);
-        if let Some(written) = self.produced.written.get_mut(record.partition as usize) {
+        if let Some(written) = self
+            .produced
+            .written
+            .get_mut(record.partition as usize)
+            .filter(|_| !record.aborts())
+        {
             written.count_sent();
         }
+        let closes = self.transactor.as_mut().is_some_and(|t| t.take(&record));
         let timestamp = TimestampMs(self.wall_offset_ms + ms(now));
         self.accumulator
             .push(&record, mark, timestamp)
             .map_err(compression)?;
         self.buffered += mark.bytes as usize;
+        if closes {
+            self.accumulator.flush();
+        }
         Ok(())
     }
 
@@ -186,6 +230,13 @@ impl Producer {
     }
 
     fn send_ready(&mut self) -> Result<(), DriveError> {
+        if self
+            .transactor
+            .as_ref()
+            .is_some_and(Transactor::holds_batches)
+        {
+            return Ok(());
+        }
         let most = self.job.settings.in_flight;
         while self.accumulator.has_ready() && self.links.values().any(|l| l.in_flight() < most) {
             let mut room: BTreeMap<NodeId, usize> = BTreeMap::new();
@@ -219,6 +270,7 @@ impl Producer {
         let now = Mono::now();
         let envelope = Envelope {
             topic: &self.job.route.topic,
+            transactional_id: self.transactor.as_ref().map(Transactor::id),
             acks: self.job.settings.acks,
             timeout_ms: i32::try_from(REQUEST_TIMEOUT.as_millis()).unwrap_or(i32::MAX),
         };
@@ -298,9 +350,18 @@ impl Producer {
         }
         left.extend(self.accumulator.abandon());
         left.sort_by_key(|batch| (batch.partition, batch.first));
+        let open = self.transactor.as_mut().map(Transactor::abandon);
+        for (partition, first) in open.iter().flatten() {
+            if let Some(written) = self.produced.written.get_mut(*partition as usize) {
+                written.give_up(*first, written.sent() - first);
+            }
+        }
         for batch in left {
             let count = batch.marks.len() as u64;
             self.job.recorder.failed(count);
+            if open.is_some() {
+                continue;
+            }
             if let Some(written) = self.produced.written.get_mut(batch.partition as usize) {
                 written.give_up(batch.first, count);
             }
@@ -315,7 +376,10 @@ impl Producer {
             .links
             .values()
             .any(|l| l.in_flight() < self.job.settings.in_flight);
-        if room && self.accumulator.has_ready() {
+        let transactor = self.transactor.as_ref();
+        let held = transactor.is_some_and(Transactor::holds_batches);
+        let ends = transactor.is_some_and(|t| t.is_ready(self.buffered == 0));
+        if ends || (room && !held && self.accumulator.has_ready()) {
             return Ok(());
         }
         let mut nanos = SLEEP_NANOS_MAX.min(self.job.recorder.window().give_up.since(now));
@@ -325,7 +389,13 @@ impl Producer {
         if let Some(deadline) = self.accumulator.next_deadline().filter(|_| room) {
             nanos = nanos.min(deadline.since(now));
         }
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.links.len());
+        if let Some(at) = transactor.and_then(Transactor::retry_at) {
+            nanos = nanos.min(at.since(now));
+        }
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.links.len() + 1);
+        if let Some(transactor) = transactor {
+            fds.push(PollFd::new(transactor.conn(), PollFlags::IN));
+        }
         for link in self.links.values() {
             let writing = if link.is_unwritten() {
                 PollFlags::OUT

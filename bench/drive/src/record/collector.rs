@@ -24,6 +24,10 @@ pub struct Depot {
     spare: Mutex<Vec<Interval>>,
     /// Records acknowledged so far, ahead of the intervals.
     acknowledged: AtomicU64,
+    /// Of those, records of transactions that were aborted.
+    aborted: AtomicU64,
+    /// Records that each group has read.
+    read: Vec<AtomicU64>,
 }
 
 impl Depot {
@@ -35,6 +39,24 @@ impl Depot {
 
     pub(super) fn count_acknowledged(&self, records: u64) {
         self.acknowledged.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_aborted(&self, records: u64) {
+        self.aborted.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_read(&self, group: u32, records: u64) {
+        if let Some(read) = self.read.get(group as usize) {
+            read.fetch_add(records, Ordering::Relaxed);
+        }
+    }
+
+    /// Acknowledged records that each group has not read yet.
+    pub fn backlogs(&self) -> impl Iterator<Item = u64> {
+        let aborted = self.aborted.load(Ordering::Relaxed);
+        let there = self.acknowledged().saturating_sub(aborted);
+        let read = self.read.iter();
+        read.map(move |read| there.saturating_sub(read.load(Ordering::Relaxed)))
     }
 
     pub(super) fn deliver(&self, interval: Interval) {
@@ -91,8 +113,17 @@ pub struct Collector {
 impl Collector {
     /// A collector that writes interval histograms to `log`, when there is one.
     pub fn new(log: Option<HlogWriter>) -> Self {
+        Self::of_groups(log, 0)
+    }
+
+    /// The same for workers that are in `groups` groups of consumers.
+    pub fn of_groups(log: Option<HlogWriter>, groups: u32) -> Self {
+        let depot = Depot {
+            read: (0..groups).map(|_| AtomicU64::new(0)).collect(),
+            ..Depot::default()
+        };
         Self {
-            depot: Arc::default(),
+            depot: Arc::new(depot),
             open: BTreeMap::new(),
             closed_before: 0,
             collected: Collected::default(),
@@ -113,7 +144,7 @@ impl Collector {
             let second = interval.second.max(self.closed_before);
             self.open
                 .entry(second)
-                .or_insert_with(|| Interval::new(second, &LatencyKind::ALL))
+                .or_insert_with(|| Interval::new(second, &[]))
                 .absorb(&interval);
             self.depot.take_back(interval);
         }

@@ -34,6 +34,10 @@ pub struct Tally {
     pub consumed_bytes: u64,
     /// Failed deliveries and failed attempts.
     pub errors: u64,
+    /// Transactions committed.
+    pub committed: u64,
+    /// Transactions aborted.
+    pub aborted: u64,
 }
 
 impl Tally {
@@ -43,6 +47,8 @@ impl Tally {
         self.consumed += other.consumed;
         self.consumed_bytes += other.consumed_bytes;
         self.errors += other.errors;
+        self.committed += other.committed;
+        self.aborted += other.aborted;
     }
 }
 
@@ -72,9 +78,8 @@ impl Interval {
     pub(super) fn absorb(&mut self, other: &Self) {
         self.tally.add(&other.tally);
         for (own, its) in self.histograms.iter_mut().zip(&other.histograms) {
-            match (own, its) {
-                (Some(own), Some(its)) if !its.is_empty() => own.merge(its),
-                _ => {}
+            if let Some(its) = its.as_ref().filter(|its| !its.is_empty()) {
+                own.get_or_insert_with(Histogram::new).merge(its);
             }
         }
     }
@@ -97,6 +102,17 @@ pub struct Mark {
     pub bytes: u32,
 }
 
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// It was aborted.
+    pub aborted: bool,
+    /// When that was asked for, all its records being acknowledged.
+    pub asked: Mono,
+    /// When the answer came.
+    pub answered: Mono,
+}
+
 /// Records what one worker measures.
 #[derive(Debug)]
 pub struct Recorder {
@@ -104,6 +120,9 @@ pub struct Recorder {
     kinds: &'static [LatencyKind],
     current: Interval,
     depot: Arc<Depot>,
+    /// The consumer's group, and what it read since it last told.
+    group: u32,
+    read: u64,
 }
 
 /// What producers of a scheduled load measure.
@@ -114,7 +133,20 @@ const SCHEDULED: &[LatencyKind] = &[
 ];
 /// Without a schedule nothing can be late for it.
 const UNSCHEDULED: &[LatencyKind] = &[LatencyKind::Response, LatencyKind::Service];
+const SCHEDULED_IN_TRANSACTIONS: &[LatencyKind] = &[
+    LatencyKind::Response,
+    LatencyKind::Service,
+    LatencyKind::ScheduleLag,
+    LatencyKind::Commit,
+];
+const UNSCHEDULED_IN_TRANSACTIONS: &[LatencyKind] = &[
+    LatencyKind::Response,
+    LatencyKind::Service,
+    LatencyKind::Commit,
+];
+const PROCESSED: &[LatencyKind] = &[LatencyKind::Commit];
 const CONSUMED: &[LatencyKind] = &[LatencyKind::EndToEnd];
+const CONSUMED_AFTER_COMMITS: &[LatencyKind] = &[LatencyKind::EndToEnd, LatencyKind::Visibility];
 
 impl Recorder {
     /// A producer's recorder.
@@ -123,9 +155,32 @@ impl Recorder {
         Self::new(window, kinds, depot)
     }
 
-    /// A consumer's recorder.
-    pub fn consumer(window: Window, depot: Arc<Depot>) -> Self {
-        Self::new(window, CONSUMED, depot)
+    /// The recorder of a producer that sends in transactions.
+    pub fn transactional(window: Window, scheduled: bool, depot: Arc<Depot>) -> Self {
+        let kinds = if scheduled {
+            SCHEDULED_IN_TRANSACTIONS
+        } else {
+            UNSCHEDULED_IN_TRANSACTIONS
+        };
+        Self::new(window, kinds, depot)
+    }
+
+    /// The recorder of a worker that reads, writes again and commits both.
+    pub fn processor(window: Window, depot: Arc<Depot>) -> Self {
+        Self::new(window, PROCESSED, depot)
+    }
+
+    /// The recorder of a consumer in a group; `sees_commits` where it waits for
+    /// them.
+    pub fn consumer(window: Window, group: u32, sees_commits: bool, depot: Arc<Depot>) -> Self {
+        let kinds = if sees_commits {
+            CONSUMED_AFTER_COMMITS
+        } else {
+            CONSUMED
+        };
+        let mut recorder = Self::new(window, kinds, depot);
+        recorder.group = group;
+        recorder
     }
 
     fn new(window: Window, kinds: &'static [LatencyKind], depot: Arc<Depot>) -> Self {
@@ -135,6 +190,8 @@ impl Recorder {
             kinds,
             current,
             depot,
+            group: 0,
+            read: 0,
         }
     }
 
@@ -182,9 +239,35 @@ impl Recorder {
             self.current
                 .record(LatencyKind::EndToEnd, signed(now, intended), 1);
         }
+        self.read += 1;
         if self.window.measures(now) {
             self.current.tally.consumed += 1;
             self.current.tally.consumed_bytes += bytes;
+        }
+    }
+
+    /// A record has been read at `now` of a transaction whose commit was asked
+    /// for at `asked`.
+    pub fn visible(&mut self, asked: Mono, now: Mono) {
+        if self.window.measures(asked) {
+            self.current
+                .record(LatencyKind::Visibility, signed(now, asked), 1);
+        }
+    }
+
+    /// A transaction of so many records has ended.
+    pub fn transaction(&mut self, ended: &Ended, records: u64) {
+        self.turn(ended.answered);
+        if ended.aborted {
+            self.depot.count_aborted(records);
+        }
+        if self.window.measures(ended.asked) && !ended.aborted {
+            let took = signed(ended.answered, ended.asked);
+            self.current.record(LatencyKind::Commit, took, 1);
+        }
+        if self.window.measures(ended.answered) {
+            self.current.tally.committed += u64::from(!ended.aborted);
+            self.current.tally.aborted += u64::from(ended.aborted);
         }
     }
 
@@ -196,6 +279,10 @@ impl Recorder {
     /// Hands the interval over when its second has ended. Consumers call this
     /// once a batch; producers need not.
     pub fn turn(&mut self, now: Mono) {
+        if self.read > 0 {
+            let read = std::mem::take(&mut self.read);
+            self.depot.count_read(self.group, read);
+        }
         let second = self.window.second(now);
         if second != self.current.second {
             let next = self.depot.fresh(second, self.kinds);
@@ -210,8 +297,9 @@ impl Drop for Recorder {
         let empty = Interval {
             second: 0,
             tally: Tally::default(),
-            histograms: [const { None }; 4],
+            histograms: [const { None }; LatencyKind::ALL.len()],
         };
+        self.depot.count_read(self.group, self.read);
         self.depot
             .deliver(std::mem::replace(&mut self.current, empty));
     }
@@ -275,7 +363,7 @@ mod tests {
     fn workers_are_merged_and_negative_latencies_are_kept() {
         let mut collector = Collector::new(None);
         for worker in 0..3u64 {
-            let mut recorder = Recorder::consumer(window(), collector.depot());
+            let mut recorder = Recorder::consumer(window(), 0, false, collector.depot());
             recorder.consumed(Mono(SECOND + 50), Mono(SECOND + 49 + worker), 10);
             recorder.turn(Mono(2 * SECOND + 1));
             recorder.consumed(Mono(2 * SECOND), Mono(2 * SECOND + 5_000), 10);

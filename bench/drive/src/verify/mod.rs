@@ -36,6 +36,8 @@ pub struct Counts {
     /// Acknowledged records that the reader had not come to when it was
     /// stopped.
     pub unread: u64,
+    /// Records of aborted transactions that were read as if committed.
+    pub aborted_read: u64,
 }
 
 impl AddAssign for Counts {
@@ -48,6 +50,7 @@ impl AddAssign for Counts {
         self.reordered += other.reordered;
         self.corrupt += other.corrupt;
         self.unread += other.unread;
+        self.aborted_read += other.aborted_read;
     }
 }
 
@@ -64,12 +67,14 @@ impl Lanes {
     /// The most lanes that one run may have: 128 bytes each.
     pub const MAX: u64 = 4_000_000;
 
-    fn count(self) -> usize {
+    /// How many there are.
+    pub fn count(self) -> usize {
         let count = u64::from(self.producers) * u64::from(self.partitions);
         usize::try_from(count.min(Self::MAX)).unwrap_or(0)
     }
 
-    fn index(self, producer: u32, partition: u32) -> Option<usize> {
+    /// Where a lane stands among them.
+    pub fn index(self, producer: u32, partition: u32) -> Option<usize> {
         if producer >= self.producers || partition >= self.partitions {
             return None;
         }
@@ -85,6 +90,7 @@ pub struct Verifier {
     seen: Vec<Lane>,
     consumed: u64,
     corrupt: u64,
+    aborted: u64,
 }
 
 impl Verifier {
@@ -95,6 +101,7 @@ impl Verifier {
             seen: vec![Lane::default(); lanes.count()],
             consumed: 0,
             corrupt: 0,
+            aborted: 0,
         }
     }
 
@@ -117,6 +124,13 @@ impl Verifier {
         self.corrupt += 1;
     }
 
+    /// A record of a transaction that was to be aborted was read. Only a
+    /// reader of committed records may not see it, which is for
+    /// [`Verifier::settle`]'s caller to know.
+    pub const fn observe_aborted(&mut self) {
+        self.aborted += 1;
+    }
+
     /// Records read so far.
     pub const fn consumed(&self) -> u64 {
         self.consumed
@@ -126,6 +140,7 @@ impl Verifier {
     pub fn absorb(&mut self, other: Self, is_its: impl Fn(u32) -> bool) {
         self.consumed += other.consumed;
         self.corrupt += other.corrupt;
+        self.aborted += other.aborted;
         let partitions = self.lanes.partitions.max(1) as usize;
         for (at, (own, its)) in self.seen.iter_mut().zip(other.seen).enumerate() {
             if u32::try_from(at % partitions).is_ok_and(&is_its) {
@@ -140,6 +155,7 @@ impl Verifier {
         let mut counts = ledger.counts();
         counts.consumed = self.consumed;
         counts.corrupt = self.corrupt;
+        counts.aborted_read = self.aborted;
         let partitions = self.lanes.partitions.max(1) as usize;
         for (at, (lane, written)) in self.seen.iter().zip(&ledger.written).enumerate() {
             counts.lost += lane.lost(written);
@@ -239,6 +255,7 @@ mod tests {
         reordered: 0,
         corrupt: 0,
         unread: 0,
+        aborted_read: 0,
     };
 
     #[test]

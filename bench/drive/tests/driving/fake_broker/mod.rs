@@ -4,6 +4,8 @@
 //! asks. A [`Script`] decides what becomes of each produce request, so a test
 //! can seed a fault and know the truth beforehand.
 
+mod transactions;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
@@ -17,10 +19,11 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
-    ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, FetchRequest, FetchResponse, InitProducerIdResponse, ListOffsetsRequest,
-    ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse,
-    RequestHeader, ResponseHeader, TopicName,
+    AddPartitionsToTxnRequest, ApiVersionsResponse, BrokerId, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, EndTxnRequest, EndTxnResponse,
+    FetchRequest, FetchResponse, FindCoordinatorRequest, InitProducerIdResponse,
+    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceRequest,
+    ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use plimsoll_wire::batch::{BatchHeader, patch_base_offset};
@@ -30,7 +33,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What becomes of a produce request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,22 +61,48 @@ pub enum Action {
 /// Decides by the number of the produce request, from 0.
 pub type Script = fn(u64) -> Action;
 
+/// What a broker does besides its script.
+#[derive(Clone, Copy, Debug)]
+pub struct Behaviour {
+    /// What becomes of each produce request.
+    pub script: Script,
+    /// Aborted transactions are kept from readers of committed records.
+    pub hides_aborted: bool,
+    /// Records that it takes in a second, one after the other; no bound when
+    /// unset.
+    pub records_per_second: Option<f64>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            script: |_| Action::Append,
+            hides_aborted: true,
+            records_per_second: None,
+        }
+    }
+}
+
 /// The versions it speaks, by key.
-const VERSIONS: [(i16, i16, i16); 8] = [
+const VERSIONS: [(i16, i16, i16); 11] = [
     (0, 3, 7),
     (1, 4, 11),
     (2, 1, 6),
     (3, 4, 9),
+    (10, 0, 3),
     (18, 0, 0),
     (19, 2, 7),
     (20, 1, 5),
     (22, 0, 4),
+    (24, 0, 2),
+    (26, 0, 2),
 ];
 
 #[derive(Default)]
 struct State {
     topic: String,
     partitions: Vec<Partition>,
+    producers: i64,
 }
 
 #[derive(Clone, Default)]
@@ -81,26 +110,30 @@ struct Partition {
     batches: Vec<Bytes>,
     end: i64,
     held_back: Option<Bytes>,
+    transactions: transactions::Transactions,
 }
 
 struct Fake {
     port: u16,
-    script: Script,
+    behaviour: Behaviour,
     produced: AtomicU64,
     state: Mutex<State>,
+    /// When all that was taken so far is done.
+    busy_until: Mutex<Instant>,
 }
 
 /// Starts a broker that lives as long as the process; its address.
-pub fn start(script: Script) -> String {
+pub fn start(behaviour: Behaviour) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
     let address = listener
         .local_addr()
         .expect("a bound listener has an address");
     let fake = Arc::new(Fake {
         port: address.port(),
-        script,
+        behaviour,
         produced: AtomicU64::new(0),
         state: Mutex::default(),
+        busy_until: Mutex::new(Instant::now()),
     });
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -173,8 +206,24 @@ impl Fake {
                 let response = delete(&read::<DeleteTopicsRequest>(body, version)?);
                 put::<DeleteTopicsRequest>(out, correlation, version, &response)
             }
+            10 => {
+                let response = transactions::coordinator(self.port);
+                put::<FindCoordinatorRequest>(out, correlation, version, &response)
+            }
+            24 => {
+                let request = read::<AddPartitionsToTxnRequest>(body, version)?;
+                let response = transactions::add(&request);
+                put::<AddPartitionsToTxnRequest>(out, correlation, version, &response)
+            }
+            26 => {
+                self.end(&read::<EndTxnRequest>(body, version)?);
+                put::<EndTxnRequest>(out, correlation, version, &EndTxnResponse::default())
+            }
             22 => {
-                let response = InitProducerIdResponse::default().with_producer_id(7.into());
+                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                state.producers += 1;
+                let response =
+                    InitProducerIdResponse::default().with_producer_id(state.producers.into());
                 put::<kafka_protocol::messages::InitProducerIdRequest>(
                     out,
                     correlation,
@@ -186,14 +235,40 @@ impl Fake {
         }
     }
 
+    /// Takes the time that the request's records take, after all before them.
+    fn labour(&self, request: &ProduceRequest) {
+        let Some(rate) = self.behaviour.records_per_second else {
+            return;
+        };
+        let batches = request
+            .topic_data
+            .iter()
+            .flat_map(|topic| &topic.partition_data);
+        let records: i32 = batches
+            .filter_map(|data| BatchHeader::parse(data.records.as_ref()?).ok())
+            .map(|header| header.record_count)
+            .sum();
+        let takes = Duration::from_secs_f64(f64::from(records) / rate);
+        let until = {
+            let mut busy = self
+                .busy_until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *busy = (*busy).max(Instant::now()) + takes;
+            *busy
+        };
+        thread::sleep(until.saturating_duration_since(Instant::now()));
+    }
+
     /// `None` hangs up, `Some(None)` says nothing.
     fn produce(&self, request: &ProduceRequest) -> Option<Option<ProduceResponse>> {
-        let action = (self.script)(self.produced.fetch_add(1, Ordering::Relaxed));
+        let action = (self.behaviour.script)(self.produced.fetch_add(1, Ordering::Relaxed));
         match action {
             Action::HangUp => return None,
             Action::AppendAfter(wait) => thread::sleep(wait),
             _ => {}
         }
+        self.labour(request);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut responses = Vec::new();
         for topic in &request.topic_data {
@@ -231,8 +306,14 @@ impl Fake {
             thread::sleep(Duration::from_millis(2));
         }
         let partitions = found.into_iter().map(|(index, records)| {
+            let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+            let mut asked = asked.filter(|asked| asked.partition == index);
+            let from = asked.next().filter(|_| request.isolation_level != 0);
+            let aborted =
+                from.map_or_else(Vec::new, |asked| self.aborted(index, asked.fetch_offset));
             PartitionData::default()
                 .with_partition_index(index)
+                .with_aborted_transactions(Some(aborted))
                 .with_records(Some(records))
         });
         let name = request
@@ -254,12 +335,14 @@ impl Fake {
             let mut records = BytesMut::new();
             let partition = usize::try_from(asked.partition).ok();
             let partition = partition.and_then(|at| state.partitions.get(at));
+            let stable = partition.map_or(0, Partition::stable);
             for batch in partition
                 .into_iter()
                 .flat_map(|partition| &partition.batches)
             {
                 let last = BatchHeader::parse(batch).map_or(-1, |h| h.last_offset().get());
-                if last >= asked.fetch_offset {
+                let seen = request.isolation_level == 0 || last < stable;
+                if seen && last >= asked.fetch_offset {
                     records.put_slice(batch);
                 }
             }
@@ -275,12 +358,12 @@ impl Fake {
                 let at = usize::try_from(asked.partition_index).unwrap_or(0);
                 ListOffsetsPartitionResponse::default()
                     .with_partition_index(asked.partition_index)
-                    .with_offset(
-                        state
-                            .partitions
-                            .get(at)
-                            .map_or(-1, |partition| partition.end),
-                    )
+                    .with_offset(state.partitions.get(at).map_or(-1, |partition| {
+                        match request.isolation_level {
+                            0 => partition.end,
+                            _ => partition.stable(),
+                        }
+                    }))
             });
             ListOffsetsTopicResponse::default()
                 .with_name(topic.name.clone())
@@ -353,6 +436,7 @@ impl Partition {
     }
 
     fn append(&mut self, records: &Bytes) {
+        self.transactions.note(records, self.end);
         let mut batch = records.to_vec();
         patch_base_offset(&mut batch, Offset(self.end));
         let batch = Bytes::from(batch);

@@ -6,7 +6,7 @@
 
 mod fake_broker;
 
-use fake_broker::{Action, Script};
+use fake_broker::{Action, Behaviour, Script};
 use plimsoll_drive::DriveError;
 use plimsoll_drive::cell::{Options, Target, run_cell};
 use plimsoll_results::CellResult;
@@ -17,6 +17,16 @@ use std::time::Duration;
 const RATE: &str = "load.rate=2K/s";
 
 fn run(script: Script, sets: &[&str]) -> Result<CellResult, DriveError> {
+    run_against(
+        Behaviour {
+            script,
+            ..Behaviour::default()
+        },
+        sets,
+    )
+}
+
+fn run_against(behaviour: Behaviour, sets: &[&str]) -> Result<CellResult, DriveError> {
     let toml = "[records]\nsize = 100\n[producer]\nlinger = \"1ms\"\nbatch_bytes = \"2KiB\"\n\
         [load]\nrate = \"max\"\nwarmup = \"50ms\"\nduration = \"300ms\"\ndrain = \"20s\"";
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
@@ -24,7 +34,7 @@ fn run(script: Script, sets: &[&str]) -> Result<CellResult, DriveError> {
     let plan = spec.plan().expect("the workload expands");
     let (run, cell) = plan.iter().next().expect("the plan has a cell");
     let target = Target {
-        bootstrap: vec![fake_broker::start(script)],
+        bootstrap: vec![fake_broker::start(behaviour)],
         broker_pids: Vec::new(),
     };
     let options = Options {
@@ -292,4 +302,83 @@ fn a_stall_shows_in_every_record_that_was_due_in_it() {
         found >= expected * 0.8,
         "{found} % wait 100 ms, {expected} % expected"
     );
+}
+
+const TRANSACTIONS: [&str; 4] = [
+    "topic.partitions=2",
+    "transactions.records=7",
+    "transactions.abort_rate=40%",
+    "consumer.isolation=read_committed",
+];
+
+/// Records that were committed and that were aborted, which is all of them.
+fn shares(result: &CellResult) -> (u64, u64) {
+    let transactions = result.transactions.as_ref().expect("there were some");
+    let aborted = transactions.records_aborted;
+    assert_eq!(result.verified.sent + aborted, 700, "{result:?}");
+    assert!(aborted > 0 && transactions.committed > 0 && transactions.aborted > 0);
+    (result.verified.sent, aborted)
+}
+
+#[test]
+fn transactions_are_committed_and_aborted_and_only_the_committed_seen() {
+    let sets = [&[RATE][..], &TRANSACTIONS].concat();
+    let result = run(|_| Action::Append, &sets).expect("the run ends");
+    let (committed, _) = shares(&result);
+    let verified = &result.verified;
+    assert!(
+        verified.is_clean() && result.valid,
+        "{verified:?} {:?}",
+        result.invalid_reasons
+    );
+    assert_eq!(verified.consumed, committed);
+    let latency = &result.latency;
+    let commits = latency.commit.as_ref().map(|l| l.count);
+    let committed = result.transactions.map(|t| t.committed);
+    assert!(commits > Some(0) && commits <= committed.map(|count| count + 1));
+    let visible = latency.visibility.as_ref().expect("records became visible");
+    assert!(
+        visible.count > 0 && visible.not_positive == 0,
+        "{visible:?}"
+    );
+}
+
+#[test]
+fn records_of_aborted_transactions_that_are_seen_are_counted() {
+    let behaviour = Behaviour {
+        hides_aborted: false,
+        ..Behaviour::default()
+    };
+    let sets = [&[RATE][..], &TRANSACTIONS].concat();
+    let result = run_against(behaviour, &sets).expect("the run ends");
+    let (committed, aborted) = shares(&result);
+    let verified = &result.verified;
+    assert_eq!(
+        (verified.aborted_read, verified.consumed),
+        (aborted, committed)
+    );
+    assert!(!verified.is_clean() && !result.valid);
+    let told = |reason: &String| reason.contains("of aborted transactions");
+    assert!(result.invalid_reasons.iter().any(told));
+}
+
+#[test]
+fn who_reads_everything_may_see_aborted_records() {
+    let sets = [&[RATE][..], &TRANSACTIONS[..3]].concat();
+    let result = run(|_| Action::Append, &sets).expect("the run ends");
+    shares(&result);
+    assert!(result.verified.is_clean(), "{:?}", result.verified);
+    assert!(result.latency.visibility.is_none());
+}
+
+#[test]
+fn a_transaction_survives_a_broken_connection() {
+    let script: Script = |at| match at {
+        5 | 9 => Action::HangUp,
+        _ => Action::Append,
+    };
+    let sets = [&[RATE][..], &TRANSACTIONS].concat();
+    let result = run(script, &sets).expect("the run ends");
+    shares(&result);
+    assert!(result.verified.is_clean(), "{:?}", result.verified);
 }
