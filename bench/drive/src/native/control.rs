@@ -294,11 +294,6 @@ impl Control {
         }
     }
 
-    /// The connection itself.
-    pub fn into_conn(self) -> Conn {
-        self.conn
-    }
-
     fn metadata(
         &mut self,
         topic: Option<&str>,

@@ -4,9 +4,7 @@
 //! Only lower bounds of times are asserted: a busy machine can make everything
 //! late, but nothing early.
 
-mod fake_broker;
-
-use fake_broker::{Action, Behaviour, Script};
+use crate::fake_broker::{Action, Behaviour, Script};
 use plimsoll_drive::DriveError;
 use plimsoll_drive::cell::{Options, Target, run_cell};
 use plimsoll_results::CellResult;
@@ -34,7 +32,7 @@ fn run_against(behaviour: Behaviour, sets: &[&str]) -> Result<CellResult, DriveE
     let plan = spec.plan().expect("the workload expands");
     let (run, cell) = plan.iter().next().expect("the plan has a cell");
     let target = Target {
-        bootstrap: vec![fake_broker::start(behaviour)],
+        bootstrap: vec![crate::fake_broker::start(behaviour)],
         broker_pids: Vec::new(),
     };
     let options = Options {

@@ -4,9 +4,7 @@
 //! more than it does: so the answer is bounded from above here, and from below
 //! only with `PLIMSOLL_QUIET=1`, on a machine that does nothing else.
 
-mod fake_broker;
-
-use fake_broker::Behaviour;
+use crate::fake_broker::Behaviour;
 use plimsoll_drive::cell::{Options, Phase, Target, run_cell};
 use plimsoll_results::CellResult;
 use plimsoll_workloads::Spec;
@@ -54,7 +52,7 @@ fn search(seed: u64) -> CellResult {
         ..Behaviour::default()
     };
     let target = Target {
-        bootstrap: vec![fake_broker::start(behaviour)],
+        bootstrap: vec![crate::fake_broker::start(behaviour)],
         broker_pids: Vec::new(),
     };
     let mut searched = false;
