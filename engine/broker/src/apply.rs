@@ -45,6 +45,7 @@ impl Broker {
     /// Makes logs and settings what the image says.
     pub(crate) fn apply_all(&self, image: &Image, now: Now) {
         self.take_settings(image);
+        self.recover_logs(image, now);
         let all = image.topics().map(|topic| topic.id).collect();
         self.sync(image, all, Trust::Checkpoints, now);
     }

@@ -20,7 +20,7 @@ use plimsoll_wire::types::NodeId;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use uuid::Uuid;
 
 pub(crate) use marks::Marks;
@@ -35,6 +35,10 @@ pub(crate) struct LogDirs {
     some_lost: AtomicBool,
     /// A log was opened that ends below its checkpointed recovery point.
     outdated: AtomicBool,
+    /// Logs that were opened ahead, for their partitions to take over.
+    recovered: Mutex<HashMap<TopicPartition, Result<PartitionLog, LogError>>>,
+    /// Bytes that were read because logs had not been closed.
+    scanned_bytes: AtomicU64,
 }
 
 /// One directory of `log.dirs`.
@@ -162,6 +166,8 @@ impl LogDirs {
             places,
             some_lost: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
+            recovered: Mutex::default(),
+            scanned_bytes: AtomicU64::new(0),
         })
     }
 
@@ -222,9 +228,30 @@ impl LogDirs {
         dir.is_some_and(|dir| !dir.offline.swap(true, Ordering::AcqRel))
     }
 
+    /// Opens a log that was there when the broker stopped, for
+    /// [`Self::open_log`] to hand out.
+    pub(crate) fn recover(&self, partition: TopicPartition, config: &Arc<LogConfig>, now: Now) {
+        let opened = self.open_now(&partition, Trust::Checkpoints, config, now);
+        self.recovered.lock().insert(partition, opened);
+    }
+
     /// Opens a partition's log where it lies, or makes one in the directory
     /// that holds the fewest partitions.
     pub(crate) fn open_log(
+        &self,
+        partition: &TopicPartition,
+        trust: Trust,
+        config: &Arc<LogConfig>,
+        now: Now,
+    ) -> Result<PartitionLog, LogError> {
+        let ahead = self.recovered.lock().remove(partition);
+        match ahead.filter(|_| trust == Trust::Checkpoints) {
+            Some(opened) => opened,
+            None => self.open_now(partition, trust, config, now),
+        }
+    }
+
+    fn open_now(
         &self,
         partition: &TopicPartition,
         trust: Trust,
@@ -239,6 +266,10 @@ impl LogDirs {
         };
         let (disk, config) = (Arc::clone(dir.disk()), Arc::clone(config));
         let (log, recovered) = PartitionLog::open(disk, path.clone(), config, from, now.wall)?;
+        if trust == Trust::Checkpoints {
+            self.scanned_bytes
+                .fetch_add(recovered.scanned_bytes, Ordering::Relaxed);
+        }
         if recovered.recovery_point_lowered {
             self.outdated.store(true, Ordering::Relaxed);
         }
@@ -251,6 +282,11 @@ impl LogDirs {
             );
         }
         Ok(log)
+    }
+
+    /// How many bytes were read because logs had not been closed.
+    pub(crate) fn scanned_bytes(&self) -> u64 {
+        self.scanned_bytes.load(Ordering::Relaxed)
     }
 
     /// Whether the checkpoint files speak of records that a log no longer has.
@@ -300,6 +336,7 @@ impl LogDirs {
         partition: &TopicPartition,
         unique: Uuid,
     ) -> Result<Option<PathBuf>, LogError> {
+        drop(self.recovered.lock().remove(partition));
         let mut places = self.places.lock();
         let Some(at) = places.of.get(partition).copied() else {
             return Ok(None);

@@ -25,6 +25,7 @@ mod server;
 mod service;
 mod settings;
 mod sink;
+mod threads;
 mod timer;
 mod wake;
 

@@ -8,6 +8,7 @@ use crate::metrics::Source;
 use crate::net::Net;
 use crate::service::{Outcome, Service};
 use crate::settings::{HostPort, Settings};
+use crate::threads::Threads;
 use bytes::BytesMut;
 use plimsoll_broker::config::Endpoint;
 use plimsoll_broker::metrics::{Family, Histogram, Kind, Value};
@@ -69,6 +70,7 @@ impl Server {
         };
         broker.advertised = vec![told];
         broker.seed = seed();
+        broker.workers = Arc::new(Threads);
         let dirs = broker.log_dirs.clone();
         raise_file_limit();
         let clock = Clock::start();

@@ -4,6 +4,7 @@ use super::error::ConfigError;
 use super::layers::{Layers, Properties};
 use super::property::elements;
 use super::registry::check_broker_start;
+use crate::recovery::{InOrder, Workers};
 use plimsoll_wire::types::NodeId;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct BrokerConfig {
     pub advertised: Vec<Endpoint>,
     /// Seeds what is drawn at random: topic ids, member ids, session ids.
     pub seed: u64,
+    /// Who opens logs at the start; one after the other when nobody says it.
+    pub workers: Arc<dyn Workers>,
     properties: Arc<Properties>,
 }
 
@@ -69,6 +72,7 @@ impl BrokerConfig {
             log_dirs: elements(dirs).map(PathBuf::from).collect(),
             advertised: Vec::new(),
             seed: 0,
+            workers: Arc::new(InOrder),
             properties: start,
         };
         Ok((config, warnings))

@@ -24,6 +24,8 @@ pub struct Limits {
     pub retention_check_interval: Duration,
     /// How often recovery points, log starts and high watermarks are written.
     pub checkpoint_interval: Duration,
+    /// How many logs of one directory are opened at once at a start.
+    pub recovery_threads: usize,
     /// Whether compacted topics are compacted.
     pub compacts: bool,
     /// How long the cleaner rests when there was nothing to do.
@@ -72,6 +74,7 @@ impl Limits {
             described_partitions_max: size("max.request.partition.size.limit"),
             retention_check_interval: period("log.retention.check.interval.ms"),
             checkpoint_interval: period("log.flush.offset.checkpoint.interval.ms"),
+            recovery_threads: size("num.recovery.threads.per.data.dir"),
             compacts: layers.flag("log.cleaner.enable"),
             clean_backoff: period("log.cleaner.backoff.ms"),
             clean_threads: size("log.cleaner.threads"),
@@ -112,6 +115,7 @@ mod tests {
             described_partitions_max: 2000,
             retention_check_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(60),
+            recovery_threads: 2,
             compacts: true,
             clean_backoff: Duration::from_secs(15),
             clean_threads: 1,

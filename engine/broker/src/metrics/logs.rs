@@ -81,6 +81,12 @@ impl Broker {
              failed.",
             failed,
         );
-        vec![count, offline, usable, total]
+        let scanned = Family::level(
+            "plimsoll_log_recovery_scanned_bytes",
+            "Bytes that were compared with their checksums at the start, because logs had not \
+             been closed.",
+            self.dirs.scanned_bytes() as f64,
+        );
+        vec![count, offline, usable, total, scanned]
     }
 }

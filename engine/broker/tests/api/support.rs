@@ -6,6 +6,7 @@ use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use plimsoll_broker::{
     Broker, BrokerConfig, BrokerError, Connection, Endpoint, Outcome, Parked, Part, Response, Wake,
+    Workers,
 };
 use plimsoll_log::MemDisk;
 use plimsoll_wire::api::ApiKey;
@@ -39,6 +40,8 @@ pub struct World {
     pub connection: Connection,
     pub bell: Arc<Bell>,
     pub now: Now,
+    /// Who opens the next broker's logs.
+    pub workers: Option<Arc<dyn Workers>>,
     settings: Vec<(String, String)>,
 }
 
@@ -61,7 +64,7 @@ impl World {
             wall: TimestampMs(START_MS),
             mono: Instant(Duration::from_secs(100)),
         };
-        let broker = start(&settings, &disk, now).expect("it starts");
+        let broker = start(&settings, &disk, now, None).expect("it starts");
         let connection = Connection::new(Some(([127, 0, 0, 1], 5).into()));
         Self {
             broker,
@@ -69,6 +72,7 @@ impl World {
             connection,
             bell: Arc::default(),
             now,
+            workers: None,
             settings,
         }
     }
@@ -84,7 +88,7 @@ impl World {
 
     /// Drops the broker and starts another on `disk`.
     pub fn start_on(&mut self, disk: MemDisk) -> Result<(), BrokerError> {
-        self.broker = start(&self.settings, &disk, self.now)?;
+        self.broker = start(&self.settings, &disk, self.now, self.workers.clone())?;
         self.disk = disk;
         Ok(())
     }
@@ -140,12 +144,20 @@ impl World {
     }
 }
 
-fn start(settings: &[(String, String)], disk: &MemDisk, now: Now) -> Result<Broker, BrokerError> {
+fn start(
+    settings: &[(String, String)],
+    disk: &MemDisk,
+    now: Now,
+    workers: Option<Arc<dyn Workers>>,
+) -> Result<Broker, BrokerError> {
     let (mut config, warnings) =
         BrokerConfig::from_properties(settings.iter().cloned()).expect("the settings are fine");
     assert!(warnings.is_empty(), "{warnings:?}");
     if !settings.iter().any(|(name, _)| name == "log.dirs") {
         config.log_dirs = vec![PathBuf::from("/data")];
+    }
+    if let Some(workers) = workers {
+        config.workers = workers;
     }
     config.advertised = vec![Endpoint {
         listener: "PLAINTEXT".into(),

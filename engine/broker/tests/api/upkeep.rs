@@ -109,3 +109,54 @@ fn text(world: &World, path: &Path) -> String {
     file.read_at(&mut bytes, 0).expect("it is read");
     String::from_utf8(bytes).expect("it is text")
 }
+
+/// Runs the jobs last first, and notes how many there were.
+#[derive(Debug, Default)]
+struct Backwards(std::sync::atomic::AtomicUsize);
+
+impl plimsoll_broker::Workers for Backwards {
+    fn run<'a>(&self, jobs: Vec<plimsoll_broker::Job<'a>>, at_once: usize) {
+        assert_eq!(at_once, 3, "three threads for the one directory");
+        self.0
+            .fetch_add(jobs.len(), std::sync::atomic::Ordering::Relaxed);
+        jobs.into_iter().rev().for_each(|job| job());
+    }
+}
+
+#[test]
+fn logs_are_opened_by_the_workers_and_scanned_from_their_recovery_points_only() {
+    let (mut world, _) = world_with(&[("num.recovery.threads.per.data.dir", "3")]);
+    let batch = keyed(&world, "a");
+    for _ in 0..200 {
+        assert_eq!(produce_name(&mut world, &batch).error, ErrorCode::None);
+    }
+    world.pass(Duration::from_secs(61));
+    let path = Path::new("/data/orders-0/00000000000000000000.log");
+    world.restart(true);
+    assert_eq!(scanned(&world), 0.0, "it was closed cleanly");
+    let (mark, whole) = (text_len(&world, path), 20);
+    for _ in 0..whole {
+        assert_eq!(produce_name(&mut world, &batch).error, ErrorCode::None);
+    }
+    let workers = std::sync::Arc::new(Backwards::default());
+    world.workers = Some(workers.clone());
+    world.restart(false);
+    let opened = workers.0.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(opened, 2, "the topic's partitions");
+    let tail = (text_len(&world, path) - mark) as f64;
+    let seen = scanned(&world);
+    assert!(
+        seen >= tail && seen < tail + 8192.0,
+        "{seen} bytes for a tail of {tail}"
+    );
+    assert_eq!(offset_at(&mut world, 6, -1).1, 220);
+}
+
+fn scanned(world: &World) -> f64 {
+    crate::metrics::value(world, "plimsoll_log_recovery_scanned_bytes", &[]).expect("it is there")
+}
+
+fn text_len(world: &World, path: &Path) -> u64 {
+    let file = world.disk.open(path, Open::Read).expect("it is there");
+    file.len().expect("its length")
+}
