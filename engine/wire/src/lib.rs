@@ -8,6 +8,7 @@
 //!   guard.
 //! - [`mod@batch`] reads, checks, patches and builds record batches;
 //!   [`compression`] is what they are packed with.
+//! - [`scram`] is how a password is proven, both sides.
 //! - [`types`], [`time`], [`topic`], [`leader`] and [`error_code`] are the words
 //!   that the other crates share.
 //!
@@ -32,6 +33,7 @@ pub mod header;
 pub mod leader;
 pub mod produce;
 pub mod read;
+pub mod scram;
 pub mod time;
 pub mod topic;
 pub mod types;
