@@ -82,6 +82,12 @@ impl Writer {
         }
     }
 
+    /// Compact bytes.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.compact_len(value.len());
+        self.bytes.extend_from_slice(value);
+    }
+
     /// A compact array, each element written by `write`.
     pub fn array<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.compact_len(items.len());
@@ -240,6 +246,12 @@ impl<'a> Reader<'a> {
             field,
             reason: "it may not be null",
         })
+    }
+
+    /// Compact bytes; null reads as empty.
+    pub fn bytes(&mut self, field: &'static str) -> Result<Vec<u8>, ClusterError> {
+        let len = self.compact_len(field)?.unwrap_or(0);
+        Ok(self.take(field, len)?.to_vec())
     }
 
     /// A compact array; null reads as empty. Every element takes at least a

@@ -7,8 +7,9 @@
 use crate::error::ClusterError;
 use crate::records::{
     BrokerEndpoint, ConfigChange, MetadataRecord, PartitionChange, PartitionRecord, RegisterBroker,
-    ResourceType, TopicRecord,
+    RemoveScramCredential, ResourceType, TopicRecord,
 };
+use plimsoll_wire::scram::{Credential, ScramMechanism};
 use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -63,6 +64,15 @@ pub struct BrokerImage {
     pub log_dirs: Vec<Uuid>,
 }
 
+impl BrokerImage {
+    /// Where clients of the listener `name` reach the broker; the first
+    /// address when it has no such listener.
+    pub fn endpoint(&self, name: &str) -> Option<&BrokerEndpoint> {
+        let named = self.endpoints.iter().find(|one| one.name == name);
+        named.or_else(|| self.endpoints.first())
+    }
+}
+
 /// What a setting belongs to: a kind of thing and its name.
 pub type ConfigResource = (ResourceType, String);
 
@@ -74,6 +84,7 @@ pub struct Image {
     configs: HashMap<ConfigResource, BTreeMap<String, String>>,
     brokers: BTreeMap<NodeId, BrokerImage>,
     features: BTreeMap<String, i16>,
+    scram: BTreeMap<String, BTreeMap<ScramMechanism, Credential>>,
     next_producer_id: ProducerId,
 }
 
@@ -118,6 +129,11 @@ impl Image {
         &self.features
     }
 
+    /// The users that can prove a password, and what it is checked against.
+    pub const fn scram(&self) -> &BTreeMap<String, BTreeMap<ScramMechanism, Credential>> {
+        &self.scram
+    }
+
     /// The first producer id that no broker has taken.
     pub const fn next_producer_id(&self) -> ProducerId {
         self.next_producer_id
@@ -156,6 +172,13 @@ impl Image {
                 self.features.insert(record.name.clone(), record.level);
             }
             MetadataRecord::ProducerIds(record) => self.next_producer_id = record.next,
+            MetadataRecord::ScramCredential(record) => {
+                self.scram
+                    .entry(record.user.clone())
+                    .or_default()
+                    .insert(record.mechanism, record.credential.clone());
+            }
+            MetadataRecord::RemoveScramCredential(record) => self.remove_scram(record),
             MetadataRecord::NoOp => {}
         }
         Ok(())
@@ -251,6 +274,15 @@ impl Image {
         }
     }
 
+    fn remove_scram(&mut self, record: &RemoveScramCredential) {
+        if let Some(mechanisms) = self.scram.get_mut(&record.user) {
+            mechanisms.remove(&record.mechanism);
+            if mechanisms.is_empty() {
+                self.scram.remove(&record.user);
+            }
+        }
+    }
+
     fn register(&mut self, record: &RegisterBroker) {
         let broker = BrokerImage {
             incarnation: record.incarnation,
@@ -268,7 +300,7 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{FeatureLevel, RemoveTopic};
+    use crate::records::{FeatureLevel, RemoveTopic, ScramCredential};
 
     const ORDERS: Uuid = Uuid::from_u128(7);
 
@@ -386,6 +418,39 @@ mod tests {
             })
         };
         let image = replayed(&[setting(Some("5")), setting(None), feature(1), feature(0)]);
+        assert_eq!(image, Image::default());
+    }
+
+    #[test]
+    fn a_users_password_is_kept_for_each_mechanism() {
+        let kept = |mechanism, salt: u8| {
+            MetadataRecord::ScramCredential(ScramCredential {
+                user: "alice".into(),
+                mechanism,
+                credential: Credential {
+                    salt: vec![salt],
+                    stored_key: vec![1],
+                    server_key: vec![2],
+                    iterations: 4096,
+                },
+            })
+        };
+        let removed = |mechanism| {
+            MetadataRecord::RemoveScramCredential(RemoveScramCredential {
+                user: "alice".into(),
+                mechanism,
+            })
+        };
+        let (sha256, sha512) = (ScramMechanism::Sha256, ScramMechanism::Sha512);
+        let mut image = replayed(&[kept(sha256, 1), kept(sha512, 2), kept(sha256, 3)]);
+        let salts = |image: &Image| -> Vec<u8> {
+            let credentials = image.scram().get("alice").into_iter().flatten();
+            credentials.map(|(_, kept)| kept.salt[0]).collect()
+        };
+        assert_eq!(salts(&image), [3, 2]);
+        assert_eq!(image.replay(&removed(sha256)), Ok(()));
+        assert_eq!(salts(&image), [2]);
+        assert_eq!(image.replay(&removed(sha512)), Ok(()));
         assert_eq!(image, Image::default());
     }
 

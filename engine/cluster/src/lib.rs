@@ -18,6 +18,7 @@ pub use image::{BrokerImage, ConfigResource, Image, PartitionImage, TopicImage};
 pub use log::{MetadataLog, StorageFault};
 pub use records::{
     BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, ConfigChange, FeatureLevel,
-    MetadataRecord, PartitionChange, PartitionRecord, ProducerIds, RegisterBroker, RemoveTopic,
-    ResourceType, TopicRecord, UnregisterBroker,
+    MetadataRecord, PartitionChange, PartitionRecord, ProducerIds, RegisterBroker,
+    RemoveScramCredential, RemoveTopic, ResourceType, ScramCredential, TopicRecord,
+    UnregisterBroker,
 };

@@ -4,12 +4,14 @@
 //! One version of each record is written; every version Kafka 4.1 knows is read.
 
 mod broker;
+mod scram;
 mod settings;
 mod topic;
 
 pub use broker::{
     BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, RegisterBroker, UnregisterBroker,
 };
+pub use scram::{RemoveScramCredential, ScramCredential};
 pub use settings::{ConfigChange, FeatureLevel, ProducerIds, ResourceType};
 pub use topic::{PartitionChange, PartitionRecord, RemoveTopic, TopicRecord};
 
@@ -40,6 +42,10 @@ pub enum MetadataRecord {
     ProducerIds(ProducerIds),
     /// A broker's fencing changes.
     BrokerRegistrationChange(BrokerRegistrationChange),
+    /// A user may prove a password.
+    ScramCredential(ScramCredential),
+    /// A user's password no longer opens.
+    RemoveScramCredential(RemoveScramCredential),
     /// Nothing, written to advance the log.
     NoOp,
     /// A broker process registered.
@@ -64,6 +70,8 @@ impl MetadataRecord {
             Self::FeatureLevel(record) => record.write(&mut out),
             Self::ProducerIds(record) => record.write(&mut out),
             Self::BrokerRegistrationChange(record) => record.write(&mut out),
+            Self::ScramCredential(record) => record.write(&mut out),
+            Self::RemoveScramCredential(record) => record.write(&mut out),
             Self::NoOp => out.no_tags(),
             Self::RegisterBroker(record) => record.write(&mut out),
         }
@@ -79,7 +87,9 @@ impl MetadataRecord {
             Self::Config(_) => (4, 0),
             Self::PartitionChange(_) => (5, 1),
             Self::RemoveTopic(_) => (9, 0),
+            Self::ScramCredential(_) => (11, 0),
             Self::FeatureLevel(_) => (12, 0),
+            Self::RemoveScramCredential(_) => (14, 0),
             Self::ProducerIds(_) => (15, 0),
             Self::BrokerRegistrationChange(_) => (17, 2),
             Self::NoOp => (20, 0),
@@ -108,7 +118,9 @@ impl MetadataRecord {
             (4, 0) => Self::Config(ConfigChange::read(from)?),
             (5, 0..=2) => Self::PartitionChange(PartitionChange::read(from)?),
             (9, 0) => Self::RemoveTopic(RemoveTopic::read(from)?),
+            (11, 0) => Self::ScramCredential(ScramCredential::read(from)?),
             (12, 0) => Self::FeatureLevel(FeatureLevel::read(from)?),
+            (14, 0) => Self::RemoveScramCredential(RemoveScramCredential::read(from)?),
             (15, 0) => Self::ProducerIds(ProducerIds::read(from)?),
             (17, 0..=2) => Self::BrokerRegistrationChange(BrokerRegistrationChange::read(from)?),
             (20, 0) => Self::NoOp,
@@ -121,6 +133,7 @@ impl MetadataRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plimsoll_wire::scram::{Credential, ScramMechanism};
     use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId};
     use uuid::Uuid;
 
@@ -172,6 +185,20 @@ mod tests {
                 epoch: BrokerEpoch(3),
                 fenced: Some(false),
                 in_controlled_shutdown: None,
+            }),
+            MetadataRecord::ScramCredential(ScramCredential {
+                user: "alice".into(),
+                mechanism: ScramMechanism::Sha512,
+                credential: Credential {
+                    salt: vec![1, 2],
+                    stored_key: vec![3; 64],
+                    server_key: vec![4; 64],
+                    iterations: 4096,
+                },
+            }),
+            MetadataRecord::RemoveScramCredential(RemoveScramCredential {
+                user: "alice".into(),
+                mechanism: ScramMechanism::Sha256,
             }),
             MetadataRecord::NoOp,
             MetadataRecord::RegisterBroker(RegisterBroker {
