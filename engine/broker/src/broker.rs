@@ -10,6 +10,7 @@ use crate::cleaner::Cleaner;
 use crate::config::{BrokerConfig, Layers, Limits};
 use crate::fetch_sessions::FetchSessions;
 use crate::groups::{Groups, group_config};
+use crate::listener::Listener;
 use crate::log_dirs::LogDirs;
 use crate::metadata::{Change, Metadata};
 use crate::metrics::Requests;
@@ -94,6 +95,14 @@ impl Broker {
         self.config.node
     }
 
+    /// The listener of this number; one in plain text when there is none.
+    pub fn listener(&self, number: usize) -> Arc<Listener> {
+        self.config
+            .listeners
+            .get(number)
+            .map_or_else(Arc::default, Arc::clone)
+    }
+
     /// The cluster's id.
     pub fn cluster_id(&self) -> &str {
         self.dirs.cluster_id()
@@ -138,6 +147,12 @@ impl Broker {
     /// A number drawn at random.
     pub(crate) fn random_number(&self) -> i32 {
         self.random.lock().random_range(1..i32::MAX)
+    }
+
+    /// Text that nobody can guess, for one exchange.
+    pub(crate) fn nonce(&self) -> String {
+        let drawn: u128 = self.random.lock().random();
+        format!("{drawn:032x}")
     }
 
     /// Works a change of metadata out, and makes it so unless `keep` is false.

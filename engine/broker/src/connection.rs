@@ -1,12 +1,20 @@
 //! What the broker remembers of a connection.
 
+use crate::listener::Listener;
+use crate::sasl::Stage;
+use plimsoll_wire::api::ApiKey;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// A client's connection. The server keeps one for each socket and hands it to
 /// every request that arrives there.
 #[derive(Debug)]
 pub struct Connection {
     peer: Option<SocketAddr>,
+    /// The listener it came in by.
+    pub(crate) listener: Arc<Listener>,
+    /// How far it has said who it is.
+    pub(crate) stage: Stage,
     /// The client's software as ApiVersions named it.
     pub(crate) software: Option<Software>,
 }
@@ -19,12 +27,43 @@ pub(crate) struct Software {
 }
 
 impl Connection {
-    /// A connection from `peer`; none when the caller is no socket.
-    pub const fn new(peer: Option<SocketAddr>) -> Self {
+    /// A connection from `peer` to a listener in plain text; no peer when the
+    /// caller is no socket.
+    pub fn new(peer: Option<SocketAddr>) -> Self {
+        Self::to(peer, Arc::default())
+    }
+
+    /// A connection from `peer` to `listener`.
+    pub fn to(peer: Option<SocketAddr>, listener: Arc<Listener>) -> Self {
         Self {
             peer,
+            stage: Stage::first(&listener),
+            listener,
             software: None,
         }
+    }
+
+    /// The longest request that is read, where the client's saying who it is
+    /// decides it.
+    pub fn request_bytes_max(&self) -> Option<usize> {
+        (!self.stage.is_through()).then_some(self.listener.stranger_bytes_max)
+    }
+
+    /// Who the client is: the user that it proved to be.
+    pub fn user(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Known { user } => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Whether the client may ask for this before it has said who it is.
+    pub(crate) const fn may_ask(&self, api: ApiKey) -> bool {
+        self.stage.is_through()
+            || matches!(
+                api,
+                ApiKey::ApiVersions | ApiKey::SaslHandshake | ApiKey::SaslAuthenticate
+            )
     }
 
     /// The peer's address, as Kafka shows it in group descriptions.

@@ -4,7 +4,7 @@
 //! as Kafka does: there is no telling how a response would have to look. The
 //! body goes to the message library only after the guard has walked it.
 
-use crate::api::api_versions;
+use crate::api::{api_versions, sasl_authenticate};
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::outcome::{CloseReason, Outcome, Wake};
@@ -42,6 +42,9 @@ impl Broker {
         mut frame: BytesMut,
         waker: &Arc<dyn Wake>,
     ) -> Outcome {
+        if connection.stage.takes_bare_token() {
+            return sasl_authenticate::bare(self, connection, &frame);
+        }
         let (header, body_at) = match RequestHeader::decode(&frame) {
             Ok(read) => read,
             Err(error) => return close(error),
@@ -50,6 +53,9 @@ impl Broker {
         let Some(route) = route_of(spec.key) else {
             return close(format!("{} is not served", spec.name));
         };
+        if !connection.may_ask(spec.key) {
+            return close(format!("{} before the client said who it is", spec.name));
+        }
         if !spec.serves(version) {
             if spec.key == ApiKey::ApiVersions {
                 return Outcome::Ready(api_versions::unsupported(header.correlation_id));

@@ -19,6 +19,8 @@ pub trait Wake: Send + Sync {
 pub enum Outcome {
     /// The response, to be sent after those of earlier requests.
     Ready(Response),
+    /// The response, after which the connection must be closed.
+    Last(Response, CloseReason),
     /// There is no response: a produce request with acks=0 that succeeded.
     NoReply,
     /// The connection must be closed: the peer's bytes are not a request, or

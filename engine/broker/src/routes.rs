@@ -48,6 +48,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route(ApiKey::SyncGroup, api::sync_group::handle),
     route(ApiKey::DescribeGroups, api::describe_groups::handle),
     route(ApiKey::ListGroups, api::list_groups::handle),
+    route(ApiKey::SaslHandshake, api::sasl_handshake::handle),
     route(ApiKey::ApiVersions, api::api_versions::handle),
     route(ApiKey::CreateTopics, api::create_topics::handle),
     route(ApiKey::DeleteTopics, api::delete_topics::handle),
@@ -68,6 +69,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route(ApiKey::DescribeConfigs, api::describe_configs::handle),
     route(ApiKey::AlterConfigs, api::alter_configs::handle),
     route(ApiKey::DescribeLogDirs, api::describe_log_dirs::handle),
+    route(ApiKey::SaslAuthenticate, api::sasl_authenticate::handle),
     route(ApiKey::CreatePartitions, api::create_partitions::handle),
     route(ApiKey::DeleteGroups, api::delete_groups::handle),
     route(
@@ -75,6 +77,14 @@ pub(crate) const ROUTES: &[Route] = &[
         api::incremental_alter_configs::handle,
     ),
     route(ApiKey::OffsetDelete, api::offset_delete::handle),
+    route(
+        ApiKey::DescribeUserScramCredentials,
+        api::describe_user_scram_credentials::handle,
+    ),
+    route(
+        ApiKey::AlterUserScramCredentials,
+        api::alter_user_scram_credentials::handle,
+    ),
     route(ApiKey::DescribeCluster, api::describe_cluster::handle),
     route(ApiKey::DescribeProducers, api::describe_producers::handle),
     route(

@@ -115,7 +115,7 @@ fn registration(
         name: endpoint.listener.clone(),
         host: endpoint.host.clone(),
         port: endpoint.port,
-        security_protocol: 0,
+        security_protocol: endpoint.protocol.code(),
     };
     let feature = |feature: &crate::features::Feature| BrokerFeature {
         name: feature.name.to_owned(),

@@ -75,7 +75,7 @@ impl Service for Floor {
     type Session = Session;
     type Parked = ();
 
-    fn connect(&self, _peer: SocketAddr) -> Session {
+    fn connect(&self, _peer: SocketAddr, _entrance: usize) -> Session {
         Session::default()
     }
 
@@ -118,8 +118,13 @@ fn main() -> io::Result<()> {
         dir,
         newest: Mutex::new(None),
     });
-    let net = Net::start(listener, &service, Limits::default(), Clock::start())?;
-    println!("ready {0} {0}", net.addr());
+    let net = Net::start(
+        vec![listener.into()],
+        &service,
+        Limits::default(),
+        Clock::start(),
+    )?;
+    println!("ready {0} {0}", net.addrs()[0]);
     io::copy(&mut io::stdin(), &mut io::sink())?;
     net.stop();
     Ok(())

@@ -11,10 +11,12 @@
 //! either the socket is not read, so a slow reader stops itself. Nothing that a
 //! peer sends panics: it is answered or the connection closes with a log line.
 
+use crate::arrival::Arrival;
 use crate::context::{Context, Ticket};
 use crate::inbound::Inbound;
 use crate::outbound::{FileFailed, Outbound};
 use crate::service::{Outcome, Response, Service, Wake};
+use crate::stream::Stream;
 use crate::timer::Timer;
 use crate::wake::TaskWake;
 use plimsoll_wire::frame::FrameError;
@@ -27,7 +29,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// How many reads one run of the task makes before others get their turn.
 const ROUNDS_MAX: usize = 16;
@@ -77,11 +78,13 @@ enum Arrived {
 
 /// A connection and everything it holds.
 pub struct Connection<S: Service> {
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     context: Arc<Context<S>>,
     session: S::Session,
     inbound: Inbound,
+    /// Whether this peer may send less than the limit of all.
+    narrow: bool,
     pending: VecDeque<Slot<S::Parked>>,
     outbound: Outbound,
     /// Requests whose answers go out with the next write.
@@ -100,16 +103,21 @@ pub struct Connection<S: Service> {
 
 impl<S: Service> Connection<S> {
     /// Takes over a socket that was just accepted.
-    pub fn new(
-        stream: TcpStream,
-        peer: SocketAddr,
-        context: Arc<Context<S>>,
-        ticket: Ticket,
-    ) -> Self {
+    pub fn new(arrival: Arrival, stream: Stream, context: Arc<Context<S>>) -> Self {
+        let Arrival {
+            peer,
+            entrance,
+            ticket,
+            ..
+        } = arrival;
         let task = Arc::clone(ticket.wake());
+        let session = context.service.connect(peer, entrance);
+        let narrow = context.service.frame_bytes_max(&session);
+        let limit = context.limits.frame_bytes_max;
         Self {
-            session: context.service.connect(peer),
-            inbound: Inbound::new(context.limits.frame_bytes_max),
+            session,
+            inbound: Inbound::new(narrow.map_or(limit, |narrow| narrow.min(limit))),
+            narrow: narrow.is_some(),
             pending: VecDeque::new(),
             outbound: Outbound::default(),
             answered: Vec::new(),
@@ -129,6 +137,7 @@ impl<S: Service> Connection<S> {
     /// Serves the connection to its end.
     pub async fn serve(mut self) {
         let end = poll_fn(|cx| self.run(cx)).await;
+        self.stream.close();
         self.log(&end);
     }
 
@@ -248,13 +257,30 @@ impl<S: Service> Connection<S> {
                 Outcome::Ready(response) => self.pending.push_back(slot(Answer::Ready(response))),
                 Outcome::Parked(parked) => self.pending.push_back(slot(Answer::Parked(parked))),
                 Outcome::NoReply => {}
+                Outcome::Last(response, reason) => {
+                    self.pending.push_back(slot(Answer::Ready(response)));
+                    self.release(now);
+                    return Err(End::Refused(reason));
+                }
                 Outcome::Close(reason) => return Err(End::Refused(reason)),
+            }
+            if self.narrow {
+                self.widen();
             }
         }
         if handled {
             Ok(Arrived::Something)
         } else {
             self.read(cx, now).map_err(End::Io)
+        }
+    }
+
+    /// Lifts the limit on a peer's frames once its service does.
+    fn widen(&mut self) {
+        let narrow = self.context.service.frame_bytes_max(&self.session);
+        if narrow.is_none() {
+            self.narrow = false;
+            self.inbound.limit(self.context.limits.frame_bytes_max);
         }
     }
 
@@ -267,30 +293,21 @@ impl<S: Service> Connection<S> {
             }
             self.claimed = bytes;
         }
-        loop {
-            let mut room = self.inbound.room(&self.context.pool);
-            match self.stream.try_read_buf(&mut room) {
-                Ok(0) => return Ok(Arrived::Eof),
-                Ok(_) => {
-                    self.active = now.mono;
-                    return Ok(Arrived::Something);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    match self.stream.poll_read_ready(cx) {
-                        Poll::Ready(ready) => ready?,
-                        Poll::Pending => return Ok(Arrived::Nothing),
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+        let mut room = self.inbound.room(&self.context.pool);
+        match self.stream.poll_read(cx, &mut room)? {
+            Poll::Ready(0) => Ok(Arrived::Eof),
+            Poll::Ready(_) => {
+                self.active = now.mono;
+                Ok(Arrived::Something)
             }
+            Poll::Pending => Ok(Arrived::Nothing),
         }
     }
 
     fn flush(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<io::Result<()>> {
         while !self.outbound.is_empty() {
             let mut written = 0;
-            let result = self.outbound.write(&mut &self.stream, &mut written);
+            let result = self.stream.write(&mut self.outbound, &mut written);
             if written > 0 {
                 self.active = now.mono;
             }
@@ -306,7 +323,7 @@ impl<S: Service> Connection<S> {
                 Err(e) => return Poll::Ready(Err(e)),
             }
         }
-        Poll::Ready(Ok(()))
+        self.stream.poll_flush(cx)
     }
 
     /// Waits for the next event, or ends the connection that had none for too

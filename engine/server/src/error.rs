@@ -44,6 +44,21 @@ pub enum ServerError {
         /// What would be accepted.
         accepted: &'static str,
     },
+    /// A listener cannot be secured as asked.
+    #[error("listener {listener}: {property}: {why}")]
+    Security {
+        /// The listener's name.
+        listener: String,
+        /// Which property is wrong or missing.
+        property: String,
+        /// Why, without a secret in it.
+        why: String,
+    },
+    /// A SCRAM user on the command line is none.
+    #[error(
+        "--add-scram: {0}; give SCRAM-SHA-256=[name=NAME,password=PASSWORD], iterations=N if you like"
+    )]
+    ScramUser(String),
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {}", reason(.why))]
     Listen {
@@ -70,6 +85,8 @@ impl ServerError {
                 | Self::NotAPair(_)
                 | Self::Property { .. }
                 | Self::Address { .. }
+                | Self::Security { .. }
+                | Self::ScramUser(_)
         )
     }
 }

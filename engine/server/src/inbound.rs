@@ -33,6 +33,11 @@ impl Inbound {
         }
     }
 
+    /// From now on a frame longer than this is an error.
+    pub const fn limit(&mut self, frame_bytes_max: usize) {
+        self.frame_bytes_max = frame_bytes_max;
+    }
+
     /// The next whole frame, without its length.
     pub fn frame(&mut self) -> Result<Option<BytesMut>, FrameError> {
         frame::split(&mut self.buffer, self.frame_bytes_max)

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod arrival;
 mod budget;
 mod clock;
 mod connection;
@@ -14,26 +15,33 @@ mod context;
 mod error;
 mod housekeeper;
 mod inbound;
+pub mod jaas;
 mod limits;
+mod listeners;
 mod metered_disk;
 mod metrics;
 mod net;
 mod outbound;
 mod pool;
-mod properties;
+pub mod properties;
+mod scram_users;
 mod server;
 mod service;
 mod settings;
 mod sink;
+mod stream;
 mod threads;
 mod timer;
+mod tls;
 mod wake;
 
 pub use clock::Clock;
 pub use error::ServerError;
 pub use limits::Limits;
+pub use listeners::ListenerSettings;
 pub use metrics::{MetricsEndpoint, Source};
-pub use net::Net;
+pub use net::{Entrance, Net};
 pub use server::Server;
 pub use service::{Outcome, Part, Response, Service, Wake};
 pub use settings::{DEFAULT_DATA, DEFAULT_LISTEN, Given, HostPort, Settings};
+pub use tls::{ClientAuth, KeySettings, Pem, Tls};

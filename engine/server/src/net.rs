@@ -4,13 +4,15 @@
 //! nothing of it is ever shared between threads but its wake. The first worker
 //! also accepts and deals the connections out in turn.
 
+use crate::arrival::Arrival;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::connection::Connection;
-use crate::context::{Context, Guests, Ticket};
+use crate::context::{Context, Guests};
 use crate::limits::Limits;
 use crate::pool::BufferPool;
 use crate::service::Service;
+use crate::tls::Tls;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,43 +28,54 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// How often a stopping worker looks whether its connections have ended.
 const DRAIN_POLL: Duration = Duration::from_millis(2);
 
-/// A connection on its way to its worker.
-struct Accepted {
-    stream: std::net::TcpStream,
-    peer: SocketAddr,
-    ticket: Ticket,
+/// Where connections come in. Its number is its place in the list that
+/// [`Net::start`] is given.
+#[derive(Debug)]
+pub struct Entrance {
+    /// A socket that is bound.
+    pub socket: std::net::TcpListener,
+    /// What its connections are encrypted with.
+    pub tls: Option<Tls>,
+}
+
+impl From<std::net::TcpListener> for Entrance {
+    fn from(socket: std::net::TcpListener) -> Self {
+        Self { socket, tls: None }
+    }
 }
 
 /// Sockets being served.
 #[derive(Debug)]
 pub struct Net {
-    addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     guests: Arc<Guests>,
     pools: Vec<Arc<BufferPool>>,
-    stop: oneshot::Sender<()>,
+    stops: Vec<oneshot::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Net {
-    /// Serves the connections of `listener`.
+    /// Serves the connections that come in by `entrances`.
     pub fn start<S: Service>(
-        listener: std::net::TcpListener,
+        entrances: Vec<Entrance>,
         service: &Arc<S>,
         limits: Limits,
         clock: Clock,
     ) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        rustix::net::listen(&listener, BACKLOG)?;
-        let addr = listener.local_addr()?;
+        let mut addrs = Vec::with_capacity(entrances.len());
+        for entrance in &entrances {
+            entrance.socket.set_nonblocking(true)?;
+            rustix::net::listen(&entrance.socket, BACKLOG)?;
+            addrs.push(entrance.socket.local_addr()?);
+        }
         let limits = Arc::new(limits);
         let guests = Arc::new(Guests::default());
         let budget = Arc::new(Budget::new(limits.large_frames_bytes_max));
-        let (stop, stopped) = oneshot::channel();
         let mut net = Self {
-            addr,
+            addrs,
             guests,
             pools: Vec::new(),
-            stop,
+            stops: Vec::new(),
             threads: Vec::new(),
         };
         let mut queues = Vec::new();
@@ -86,12 +99,22 @@ impl Net {
             }
         }
         if let Some((context, arrivals)) = first {
-            let door = Door {
+            let door = Arc::new(Door {
                 limits,
                 guests: Arc::clone(&net.guests),
                 queues,
+            });
+            let mut open = Vec::with_capacity(entrances.len());
+            for entrance in entrances.into_iter().enumerate() {
+                let (stop, stopped) = oneshot::channel();
+                net.stops.push(stop);
+                open.push(Arc::clone(&door).open(entrance, stopped));
+            }
+            drop(door);
+            let extra = async {
+                open.into_iter().map(tokio::spawn).for_each(drop);
             };
-            net.spawn(move || work(&context, arrivals, door.open(listener, stopped)))?;
+            net.spawn(move || work(&context, arrivals, extra))?;
         }
         Ok(net)
     }
@@ -107,9 +130,9 @@ impl Net {
         Ok(())
     }
 
-    /// Where it listens.
-    pub const fn addr(&self) -> SocketAddr {
-        self.addr
+    /// Where it listens, by entrance.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
     }
 
     /// Who is connected.
@@ -130,7 +153,7 @@ impl Net {
     /// Stops listening, lets answers that are ready leave, and closes.
     pub fn stop(self) {
         self.guests.dismiss();
-        drop(self.stop);
+        drop(self.stops);
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("a network thread panicked");
@@ -143,7 +166,7 @@ impl Net {
 /// end when no more can arrive.
 fn work<S: Service>(
     context: &Arc<Context<S>>,
-    mut arrivals: mpsc::UnboundedReceiver<Accepted>,
+    mut arrivals: mpsc::UnboundedReceiver<Arrival>,
     extra: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -151,18 +174,16 @@ fn work<S: Service>(
         .build()?;
     runtime.block_on(async {
         tokio::spawn(extra);
-        while let Some(Accepted {
-            stream,
-            peer,
-            ticket,
-        }) = arrivals.recv().await
-        {
-            match TcpStream::from_std(stream) {
+        while let Some(mut arrival) = arrivals.recv().await {
+            match arrival.open() {
                 Ok(stream) => {
                     let context = Arc::clone(context);
-                    tokio::spawn(Connection::new(stream, peer, context, ticket).serve());
+                    tokio::spawn(Connection::new(arrival, stream, context).serve());
                 }
-                Err(error) => tracing::warn!(%peer, "connection closed: {error}"),
+                Err(error) => {
+                    let peer = arrival.peer;
+                    tracing::warn!(%peer, "connection closed: {error}");
+                }
             }
         }
         let drained = async {
@@ -184,12 +205,17 @@ fn work<S: Service>(
 struct Door {
     limits: Arc<Limits>,
     guests: Arc<Guests>,
-    queues: Vec<mpsc::UnboundedSender<Accepted>>,
+    queues: Vec<mpsc::UnboundedSender<Arrival>>,
 }
 
 impl Door {
-    async fn open(self, listener: std::net::TcpListener, mut stopped: oneshot::Receiver<()>) {
-        let listener = match TcpListener::from_std(listener) {
+    async fn open(
+        self: Arc<Self>,
+        (number, entrance): (usize, Entrance),
+        mut stopped: oneshot::Receiver<()>,
+    ) {
+        let Entrance { socket, tls } = entrance;
+        let listener = match TcpListener::from_std(socket) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!("cannot accept connections: {error}"),
         };
@@ -202,7 +228,11 @@ impl Door {
             match accepted {
                 Ok((stream, peer)) => {
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                    self.seat(stream, peer, turn);
+                    if let Some(mut arrival) = self.admit(stream, peer) {
+                        arrival.entrance = number;
+                        arrival.tls.clone_from(&tls);
+                        let _gone_when_stopping = self.queues[turn].send(arrival);
+                    }
                     turn = (turn + 1) % self.queues.len();
                 }
                 Err(error) => {
@@ -213,21 +243,27 @@ impl Door {
         }
     }
 
-    fn seat(&self, stream: TcpStream, peer: SocketAddr, turn: usize) {
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) -> Option<Arrival> {
         let ticket = match self.guests.admit(peer, &self.limits) {
             Ok(ticket) => ticket,
-            Err(refusal) => return tracing::warn!(%peer, "connection refused: {refusal}"),
+            Err(refusal) => {
+                tracing::warn!(%peer, "connection refused: {refusal}");
+                return None;
+            }
         };
         let handed = stream.set_nodelay(true).and_then(|()| stream.into_std());
         match handed {
-            Ok(stream) => {
-                let _gone_when_stopping = self.queues[turn].send(Accepted {
-                    stream,
-                    peer,
-                    ticket,
-                });
+            Ok(socket) => Some(Arrival {
+                socket: Some(socket),
+                peer,
+                entrance: 0,
+                tls: None,
+                ticket,
+            }),
+            Err(error) => {
+                tracing::warn!(%peer, "connection closed: {error}");
+                None
             }
-            Err(error) => tracing::warn!(%peer, "connection closed: {error}"),
         }
     }
 }

@@ -3,9 +3,10 @@
 use crate::clock::Clock;
 use crate::error::ServerError;
 use crate::housekeeper::Housekeeper;
+use crate::listeners::ListenerSettings;
 use crate::metered_disk::MeteredDisk;
 use crate::metrics::Source;
-use crate::net::Net;
+use crate::net::{Entrance, Net};
 use crate::service::{Outcome, Service};
 use crate::settings::{HostPort, Settings};
 use crate::threads::Threads;
@@ -19,8 +20,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A broker that serves.
 pub struct Server {
@@ -35,7 +35,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the address, opens the data directories and serves.
+    /// Binds the addresses, opens the data directories and serves.
     ///
     /// # Errors
     /// When the address cannot be listened on or the directories not used; no
@@ -43,32 +43,27 @@ impl Server {
     pub fn start(settings: Settings) -> Result<Self, ServerError> {
         let Settings {
             mut broker,
-            listener,
-            listen,
-            advertised,
+            listeners,
+            scram_users,
             limits,
             ..
         } = settings;
-        let socket = bind(&listen)?;
-        let bound = socket.local_addr()?;
-        let told = match advertised {
-            Some(endpoint) => endpoint,
-            None => Endpoint {
-                listener,
-                host: own_host(&listen, bound),
-                port: bound.port(),
-            },
-        };
-        let ready = if listen.is_any() {
-            HostPort {
-                host: told.host.clone(),
-                port: bound.port(),
-            }
-            .to_string()
-        } else {
-            bound.to_string()
-        };
-        broker.advertised = vec![told];
+        let mut entrances = Vec::with_capacity(listeners.len());
+        let mut ready = None;
+        for one in listeners {
+            let socket = bind(&one.listen)?;
+            let bound = socket.local_addr()?;
+            let told = told(&one, bound);
+            ready.get_or_insert_with(|| reached_at(&one.listen, bound, &told.host));
+            let (listener, protocol) = (&one.listener.name, one.listener.protocol.name());
+            tracing::info!(listener, protocol, %bound, "listening");
+            broker.advertised.push(told);
+            broker.listeners.push(one.listener);
+            entrances.push(Entrance {
+                socket,
+                tls: one.tls,
+            });
+        }
         broker.seed = seed();
         broker.workers = Arc::new(Threads);
         let dirs = broker.log_dirs.clone();
@@ -79,8 +74,11 @@ impl Server {
         let opened = Broker::new(broker, Arc::new(disk), clock.now());
         let broker = Arc::new(opened.map_err(|e| ServerError::Broker(e.to_string()))?);
         let data = &dirs;
-        tracing::info!(listen = %bound, ?data, "serving");
-        let net = Net::start(socket, &broker, limits, clock)?;
+        broker
+            .keep_scram_users(scram_users, clock.now())
+            .map_err(ServerError::Broker)?;
+        tracing::info!(?data, "serving");
+        let net = Net::start(entrances, &broker, limits, clock)?;
         let ticking = Arc::clone(&broker);
         let tick = move |now| ticking.tick(now);
         let housekeeper = Housekeeper::start(clock, net.pools(), tick)?;
@@ -96,7 +94,7 @@ impl Server {
             housekeeper,
             cleaners,
             flushes,
-            address: ready,
+            address: ready.unwrap_or_default(),
         })
     }
 
@@ -105,9 +103,9 @@ impl Server {
         &self.address
     }
 
-    /// The address that is listened on.
-    pub const fn bound(&self) -> SocketAddr {
-        self.net.addr()
+    /// The addresses that are listened on, in the order of the listeners.
+    pub fn bounds(&self) -> &[SocketAddr] {
+        self.net.addrs()
     }
 
     /// How many connections are open.
@@ -160,8 +158,12 @@ impl Service for Broker {
     type Session = Connection;
     type Parked = Parked;
 
-    fn connect(&self, peer: SocketAddr) -> Connection {
-        Connection::new(Some(peer))
+    fn connect(&self, peer: SocketAddr, entrance: usize) -> Connection {
+        Connection::to(Some(peer), self.listener(entrance))
+    }
+
+    fn frame_bytes_max(&self, session: &Connection) -> Option<usize> {
+        session.request_bytes_max()
     }
 
     fn handle(
@@ -173,6 +175,9 @@ impl Service for Broker {
     ) -> Outcome<Parked> {
         match Self::handle(self, now, session, frame, wake) {
             plimsoll_broker::Outcome::Ready(response) => Outcome::Ready(response),
+            plimsoll_broker::Outcome::Last(response, reason) => {
+                Outcome::Last(response, Box::new(reason))
+            }
             plimsoll_broker::Outcome::NoReply => Outcome::NoReply,
             plimsoll_broker::Outcome::Close(reason) => Outcome::Close(Box::new(reason)),
             plimsoll_broker::Outcome::Parked(parked) => Outcome::Parked(parked),
@@ -221,6 +226,29 @@ pub(crate) fn bind(listen: &HostPort) -> Result<TcpListener, ServerError> {
     })
 }
 
+/// What clients of a listener are told.
+fn told(one: &ListenerSettings, bound: SocketAddr) -> Endpoint {
+    let at = one.advertised.clone().unwrap_or_else(|| HostPort {
+        host: own_host(&one.listen, bound),
+        port: bound.port(),
+    });
+    Endpoint {
+        listener: one.listener.name.clone(),
+        protocol: one.listener.protocol,
+        host: at.host,
+        port: at.port,
+    }
+}
+
+/// `HOST:PORT` for clients on this machine.
+fn reached_at(listen: &HostPort, bound: SocketAddr, host: &str) -> String {
+    if !listen.is_any() {
+        return bound.to_string();
+    }
+    let (host, port) = (host.to_owned(), bound.port());
+    HostPort { host, port }.to_string()
+}
+
 /// What clients are told when no `advertised.listeners` says it: the name that
 /// was listened on, or for every address the machine's own, if it resolves.
 fn own_host(listen: &HostPort, bound: SocketAddr) -> String {
@@ -255,12 +283,9 @@ fn raise_file_limit() {
     }
 }
 
-/// Differs between any two starts, also within one process.
+/// Differs between any two starts, and cannot be guessed: nonces are drawn from
+/// it.
 fn seed() -> u64 {
-    static STARTS: AtomicU64 = AtomicU64::new(0);
-    let time = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let start = STARTS.fetch_add(1, Ordering::Relaxed);
-    (time.as_nanos() as u64) ^ u64::from(std::process::id()).rotate_left(32) ^ start.rotate_left(56)
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low.rotate_left(17)
 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 pub enum Outcome<P> {
     /// The answer.
     Ready(Response),
+    /// The answer, after which the connection must close, for this reason.
+    Last(Response, Box<dyn fmt::Display + Send>),
     /// There is no answer to this request (acks=0).
     NoReply,
     /// The connection must close, for this reason.
@@ -33,8 +35,14 @@ pub trait Service: Send + Sync + 'static {
     /// A request whose answer comes later.
     type Parked: Send;
 
-    /// A connection was made.
-    fn connect(&self, peer: SocketAddr) -> Self::Session;
+    /// A connection was made, by the entrance of this number.
+    fn connect(&self, peer: SocketAddr, entrance: usize) -> Self::Session;
+
+    /// The longest frame that this peer may send, when that is less than the
+    /// limit of all.
+    fn frame_bytes_max(&self, _session: &Self::Session) -> Option<usize> {
+        None
+    }
 
     /// One request. `wake` is told when a parked request may be polled again.
     fn handle(

@@ -6,8 +6,11 @@
 
 use crate::error::ServerError;
 use crate::limits::Limits;
+use crate::listeners::{self, ListenerSettings};
 use crate::properties;
-use plimsoll_broker::config::{BrokerConfig, Endpoint, check_broker_start, elements};
+use crate::scram_users;
+use plimsoll_broker::ScramUser;
+use plimsoll_broker::config::{BrokerConfig, check_broker_start};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +34,8 @@ pub struct Given {
     pub data: Option<PathBuf>,
     /// `HOST:PORT` for scrapes of metrics.
     pub metrics: Option<String>,
+    /// SCRAM users, in the notation of Kafka's storage tool.
+    pub add_scram: Vec<String>,
 }
 
 /// What a server is started with.
@@ -38,12 +43,10 @@ pub struct Given {
 pub struct Settings {
     /// The broker's part; its advertised addresses are filled in once bound.
     pub broker: BrokerConfig,
-    /// The listener's name.
-    pub listener: String,
-    /// Where to listen.
-    pub listen: HostPort,
-    /// What clients are told, when that is another address.
-    pub advertised: Option<Endpoint>,
+    /// The listeners.
+    pub listeners: Vec<ListenerSettings>,
+    /// Users that may come in by SCRAM, to be kept.
+    pub scram_users: Vec<ScramUser>,
     /// The bounds on clients.
     pub limits: Limits,
     /// Where metrics are served, if they are.
@@ -63,7 +66,7 @@ pub struct HostPort {
 
 impl HostPort {
     /// Reads `HOST:PORT` or `[IPV6]:PORT`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (host, port) = text.trim().rsplit_once(':')?;
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         let host = match bare {
@@ -139,28 +142,10 @@ impl Settings {
             *dir = std::path::absolute(&*dir)?;
         }
         let set = broker.properties();
-        let (listener, listen) = match (&given.listen, set.get("listeners")) {
-            (Some(listen), _) => ("PLAINTEXT".to_owned(), given_address(listen)?),
-            (None, Some(list)) => {
-                let controllers = set.get("controller.listener.names");
-                let controllers = controllers.map_or("", String::as_str);
-                only_listener("listeners", list, controllers, &mut warnings)?
-            }
-            (None, None) => ("PLAINTEXT".to_owned(), given_address(DEFAULT_LISTEN)?),
-        };
-        let advertised = match set.get("advertised.listeners") {
-            None => None,
-            Some(list) => {
-                let controllers = set.get("controller.listener.names");
-                let controllers = controllers.map_or("", String::as_str);
-                let (listener, at) =
-                    only_listener("advertised.listeners", list, controllers, &mut warnings)?;
-                Some(Endpoint {
-                    listener,
-                    host: at.host,
-                    port: at.port,
-                })
-            }
+        let listeners = match (&given.listen, set.contains_key("listeners")) {
+            (Some(listen), _) => vec![listeners::plain(given_address(listen)?)],
+            (None, true) => listeners::read(&broker, &mut warnings)?,
+            (None, false) => vec![listeners::plain(given_address(DEFAULT_LISTEN)?)],
         };
         let metrics = given.metrics.as_deref().map(|text| {
             HostPort::parse(text).ok_or_else(|| ServerError::Address {
@@ -169,13 +154,14 @@ impl Settings {
                 accepted: "HOST:PORT, for example 127.0.0.1:9404 or [::1]:0",
             })
         });
+        let scram_users = given.add_scram.iter().map(|text| scram_users::parse(text));
+        let scram_users = scram_users.collect::<Result<_, _>>()?;
         let limits = limits(&broker);
         Ok(Self {
             metrics: metrics.transpose()?,
             broker,
-            listener,
-            listen,
-            advertised,
+            listeners,
+            scram_users,
             limits,
             warnings,
         })
@@ -226,35 +212,6 @@ fn given_address(text: &str) -> Result<HostPort, ServerError> {
     })
 }
 
-/// The one listener of a list that clients use.
-fn only_listener(
-    origin: &'static str,
-    list: &str,
-    controllers: &str,
-    warnings: &mut Vec<String>,
-) -> Result<(String, HostPort), ServerError> {
-    let error = || ServerError::Address {
-        origin,
-        value: list.to_owned(),
-        accepted: "one listener as NAME://HOST:PORT",
-    };
-    let mut found = None;
-    for element in elements(list) {
-        let (name, address) = element.split_once("://").ok_or_else(error)?;
-        if elements(controllers).any(|controller| controller == name) {
-            warnings.push(format!(
-                "{origin}: {name} has no effect here: one node needs no controller listener"
-            ));
-            continue;
-        }
-        let address = HostPort::parse(address).ok_or_else(error)?;
-        if found.replace((name.to_owned(), address)).is_some() {
-            return Err(error());
-        }
-    }
-    found.ok_or_else(error)
-}
-
 fn limits(broker: &BrokerConfig) -> Limits {
     let layers = broker.layers();
     let default = Limits::default();
@@ -295,18 +252,10 @@ mod tests {
     #[test]
     fn the_listener_is_read_as_kafka_writes_it() {
         let check = |set: &[&str], host: &str, port: u16, advertised: Option<&str>| {
-            let settings = read(set).unwrap();
-            assert_eq!(
-                settings.listen,
-                HostPort {
-                    host: host.into(),
-                    port
-                },
-                "{set:?}"
-            );
-            let told = settings
-                .advertised
-                .map(|a| format!("{}:{}", a.host, a.port));
+            let listener = read(set).unwrap().listeners.remove(0);
+            let host = host.to_owned();
+            assert_eq!(listener.listen, HostPort { host, port }, "{set:?}");
+            let told = listener.advertised.map(|at| at.to_string());
             assert_eq!(told.as_deref(), advertised, "{set:?}");
         };
         check(&[], "127.0.0.1", 9092, None);
@@ -315,6 +264,7 @@ mod tests {
         check(
             &[
                 "listeners=IN://0.0.0.0:9092",
+                "listener.security.protocol.map=IN:PLAINTEXT",
                 "advertised.listeners=IN://kafka.example:19092",
             ],
             "0.0.0.0",
@@ -347,12 +297,13 @@ mod tests {
             listen: Some("localhost:0".into()),
             data: Some("/given".into()),
             metrics: None,
+            ..Given::default()
         };
         let settings = Settings::read(&given).unwrap();
         assert_eq!(settings.broker.layers().number("num.partitions"), Some(3));
         assert_eq!(settings.broker.log_dirs, [PathBuf::from("/given")]);
         assert_eq!(
-            settings.listen,
+            settings.listeners[0].listen,
             HostPort {
                 host: "localhost".into(),
                 port: 0
@@ -387,11 +338,11 @@ mod tests {
         );
         check(
             &["listeners=localhost:9092"],
-            "listeners localhost:9092: give one listener as NAME://HOST:PORT",
+            "listeners localhost:9092: give listeners as NAME://HOST:PORT",
         );
         check(
-            &["listeners=A://h:1,B://h:2"],
-            "listeners A://h:1,B://h:2: give one listener as NAME://HOST:PORT",
+            &["listeners=PLAINTEXT://h:1,PLAINTEXT://h:2"],
+            "listeners PLAINTEXT://h:1,PLAINTEXT://h:2: give each listener once, at most 64",
         );
         let missing = Given {
             file: Some("/no/such".into()),

@@ -12,6 +12,19 @@ const FILE_BYTES: usize = 1024 * 1024;
 /// How much of a file without a descriptor is copied at once.
 const COPY_BYTES: usize = 64 * 1024;
 
+/// Reads at most `most` of the range's bytes, all but the first `skip`, to the
+/// front of `piece`.
+pub fn read_some(
+    range: &FileRange,
+    skip: u64,
+    piece: &mut Vec<u8>,
+    most: usize,
+) -> io::Result<usize> {
+    let left = usize::try_from(range.len - skip).unwrap_or(usize::MAX);
+    piece.resize(left.min(most), 0);
+    range.file.read_at(piece, range.pos + skip)
+}
+
 impl Sink for &TcpStream {
     fn send(&mut self, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL
@@ -37,8 +50,8 @@ impl Sink for &TcpStream {
             .unwrap_or(usize::MAX)
             .min(FILE_BYTES);
         let Some(file) = range.file.as_file() else {
-            let mut copy = vec![0; left.min(COPY_BYTES)];
-            let n = range.file.read_at(&mut copy, at)?;
+            let mut copy = Vec::new();
+            let n = read_some(range, skip, &mut copy, COPY_BYTES)?;
             return if n == 0 {
                 Ok(0)
             } else {

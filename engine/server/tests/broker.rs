@@ -63,7 +63,7 @@ fn read_all(peer: &mut Peer, topic: &str, mut offset: i64, fetch_bytes: i32) -> 
 fn what_was_produced_is_fetched_byte_for_byte_however_it_is_cut() {
     let data = tempdir().unwrap();
     let server = start(data.path(), &["log.segment.bytes=3000000"]);
-    let mut peer = Peer::connect(server.bound());
+    let mut peer = Peer::connect(server.bounds()[0]);
     peer.create("t");
     let sent: Vec<Vec<u8>> = (0..150)
         .map(|i| batch(i, [20, 900, 9_000, 50_000][i % 4]))
@@ -79,7 +79,7 @@ fn what_was_produced_is_fetched_byte_for_byte_however_it_is_cut() {
     }
     server.shutdown().unwrap();
     let server = start(data.path(), &[]);
-    let mut peer = Peer::connect(server.bound());
+    let mut peer = Peer::connect(server.bounds()[0]);
     assert!(
         read_all(&mut peer, "t", 0, 1_000_000) == sent,
         "after a restart"
@@ -92,7 +92,7 @@ fn what_was_produced_is_fetched_byte_for_byte_however_it_is_cut() {
 fn pipelined_requests_of_several_kinds_are_answered_in_order() {
     let data = tempdir().unwrap();
     let server = start(data.path(), &[]);
-    let mut peer = Peer::connect(server.bound());
+    let mut peer = Peer::connect(server.bounds()[0]);
     peer.create("t");
     let versions = ApiVersionsRequest::default();
     let request = produce("t", &batch(1, 1000), -1);
@@ -134,9 +134,9 @@ fn pipelined_requests_of_several_kinds_are_answered_in_order() {
 fn a_fetch_that_waits_is_woken_by_a_produce_of_another_connection() {
     let data = tempdir().unwrap();
     let server = start(data.path(), &[]);
-    let mut consumer = Peer::connect(server.bound());
+    let mut consumer = Peer::connect(server.bounds()[0]);
     consumer.create("t");
-    let mut producer = Peer::connect(server.bound());
+    let mut producer = Peer::connect(server.bounds()[0]);
     for round in 0..20 {
         let hour = 3_600_000;
         let waiting = fetch("t", round * RECORDS, 1_000_000).with_min_bytes(1);
@@ -155,7 +155,7 @@ fn a_fetch_that_waits_is_woken_by_a_produce_of_another_connection() {
 fn acks_0_is_silent_and_closes_the_connection_when_it_fails() {
     let data = tempdir().unwrap();
     let server = start(data.path(), &["auto.create.topics.enable=false"]);
-    let mut peer = Peer::connect(server.bound());
+    let mut peer = Peer::connect(server.bounds()[0]);
     peer.send(PRODUCE_VERSION, &produce("no-such-topic", &batch(1, 10), 0));
     assert!(peer.is_closed());
     server.shutdown().unwrap();
@@ -165,7 +165,7 @@ fn acks_0_is_silent_and_closes_the_connection_when_it_fails() {
 fn hostile_frames_get_an_error_or_a_closed_connection_and_others_go_on() {
     let data = tempdir().unwrap();
     let server = start(data.path(), &[]);
-    let mut good = Peer::connect(server.bound());
+    let mut good = Peer::connect(server.bounds()[0]);
     good.create("t");
     let header = |key: i16, version: i16| {
         let mut bytes = key.to_be_bytes().to_vec();
@@ -184,7 +184,7 @@ fn hostile_frames_get_an_error_or_a_closed_connection_and_others_go_on() {
     frames.push(vec![0; 3]);
     frames.push(Vec::new());
     for body in frames {
-        let mut peer = Peer::connect(server.bound());
+        let mut peer = Peer::connect(server.bounds()[0]);
         peer.stream
             .write_all(&(body.len() as i32).to_be_bytes())
             .unwrap();
@@ -193,7 +193,7 @@ fn hostile_frames_get_an_error_or_a_closed_connection_and_others_go_on() {
     }
     let valid = frame(PRODUCE_VERSION, 7, &produce("t", &batch(1, 500), 1));
     for cut in (4..valid.len()).step_by(97) {
-        let mut peer = Peer::connect(server.bound());
+        let mut peer = Peer::connect(server.bounds()[0]);
         peer.stream
             .write_all(&((cut - 4) as i32).to_be_bytes())
             .unwrap();
@@ -210,7 +210,7 @@ fn batches_that_are_not_whole_are_refused_with_kafkas_error() {
     const CORRUPT_MESSAGE: i16 = 2;
     let data = tempdir().unwrap();
     let server = start(data.path(), &[]);
-    let mut peer = Peer::connect(server.bound());
+    let mut peer = Peer::connect(server.bounds()[0]);
     peer.create("t");
     let good = batch(3, 100);
     let mut damaged = good.clone();

@@ -52,7 +52,7 @@ impl Service for Puppet {
     type Session = u64;
     type Parked = Held;
 
-    fn connect(&self, _peer: SocketAddr) -> u64 {
+    fn connect(&self, _peer: SocketAddr, _entrance: usize) -> u64 {
         0
     }
 
@@ -105,12 +105,12 @@ impl Service for Puppet {
 fn start(puppet: Puppet, limits: Limits) -> (Net, Arc<Puppet>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let service = Arc::new(puppet);
-    let net = Net::start(listener, &service, limits, Clock::start()).unwrap();
+    let net = Net::start(vec![listener.into()], &service, limits, Clock::start()).unwrap();
     (net, service)
 }
 
 fn connect(net: &Net) -> TcpStream {
-    let stream = TcpStream::connect(net.addr()).unwrap();
+    let stream = TcpStream::connect(net.addrs()[0]).unwrap();
     stream.set_read_timeout(Some(HANG)).unwrap();
     stream.set_write_timeout(Some(HANG)).unwrap();
     stream
@@ -450,7 +450,7 @@ fn stopping_sends_what_is_ready_and_closes_what_waits() {
     eventually("all were handled", || {
         service.handled.load(Ordering::Relaxed) == 3
     });
-    let addr = net.addr();
+    let addr = net.addrs()[0];
     net.stop();
     assert_eq!(receive(&mut stream), b"e");
     assert_closed(&mut stream);

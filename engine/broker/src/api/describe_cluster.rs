@@ -32,7 +32,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             .iter()
             .filter(|(_, image)| !image.fenced || query.include_fenced_brokers)
             .filter_map(|(node, image)| {
-                let endpoint = image.endpoints.first()?;
+                let endpoint = image.endpoint(&request.connection.listener.name)?;
                 Some(
                     DescribeClusterBroker::default()
                         .with_broker_id(broker_id(*node))

@@ -4,7 +4,8 @@
 
 use crate::broker::Broker;
 use crate::config::{
-    Layers, Properties, Property, Setting, Source, TOPIC_PROPERTIES, Update, broker_properties,
+    Kind, Layers, Properties, Property, Setting, Source, TOPIC_PROPERTIES, Update,
+    broker_properties,
 };
 use crate::config_target::Target;
 use crate::convert::text;
@@ -140,10 +141,11 @@ fn settings(target: &Target, layers: &Layers, own: &Properties) -> Vec<Found> {
 }
 
 fn entry(target: &Target, found: Found, detail: &Detail) -> DescribeConfigsResourceResult {
+    let secret = found.property.kind == Kind::Password;
     let synonym = |setting: Setting| {
         DescribeConfigsSynonym::default()
             .with_name(text(setting.name))
-            .with_value(Some(text(setting.value)))
+            .with_value((!secret).then(|| text(setting.value)))
             .with_source(setting.source as i8)
     };
     let synonyms = if detail.synonyms {
@@ -154,7 +156,8 @@ fn entry(target: &Target, found: Found, detail: &Detail) -> DescribeConfigsResou
     let read_only = !matches!(target, Target::Topic(_)) && found.property.update == Update::Restart;
     let entry = DescribeConfigsResourceResult::default()
         .with_name(text(found.property.name))
-        .with_value(found.value.map(text))
+        .with_value(found.value.filter(|_| !secret).map(text))
+        .with_is_sensitive(secret)
         .with_read_only(read_only)
         .with_config_source(found.source as i8)
         .with_synonyms(synonyms.into_iter().map(synonym).collect());

@@ -11,7 +11,6 @@ use kafka_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use kafka_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::time::Now;
 use plimsoll_wire::types::NodeId;
 
 /// The first version with several keys.
@@ -19,7 +18,7 @@ const SEVERAL: i16 = 4;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: FindCoordinatorRequest| {
-        let find = |key: &StrBytes| find(broker, query.key_type, key, request.now);
+        let find = |key: &StrBytes| find(broker, request, query.key_type, key);
         let response = FindCoordinatorResponse::default();
         if request.version() >= SEVERAL {
             let one = |key: &StrBytes| {
@@ -62,9 +61,9 @@ fn place(found: Result<(NodeId, String, u16), ErrorCode>) -> (BrokerId, StrBytes
 
 fn find(
     broker: &Broker,
+    request: &Request<'_>,
     key_type: i8,
     key: &str,
-    now: Now,
 ) -> Result<(NodeId, String, u16), ErrorCode> {
     const GROUP: i8 = 0;
     const TRANSACTION: i8 = 1;
@@ -74,7 +73,7 @@ fn find(
         TRANSACTION => TRANSACTIONS_TOPIC,
         _ => return Err(ErrorCode::InvalidRequest),
     };
-    let index = broker.partition_of_internal(topic, key, now)?;
+    let index = broker.partition_of_internal(topic, key, request.now)?;
     let image = broker.image();
     let leader = image
         .topic(topic)
@@ -84,7 +83,7 @@ fn find(
     let endpoint = image
         .brokers()
         .get(&leader)
-        .and_then(|broker| broker.endpoints.first())
+        .and_then(|broker| broker.endpoint(&request.connection.listener.name))
         .ok_or(ErrorCode::CoordinatorNotAvailable)?;
     Ok((leader, endpoint.host.clone(), endpoint.port))
 }

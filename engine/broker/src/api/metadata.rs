@@ -50,7 +50,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             _ => i32::MIN,
         };
         MetadataResponse::default()
-            .with_brokers(brokers(&broker.image()))
+            .with_brokers(brokers(&broker.image(), &request.connection.listener.name))
             .with_cluster_id(Some(text(broker.cluster_id())))
             .with_controller_id(broker_id(broker.node()))
             .with_cluster_authorized_operations(operations)
@@ -59,13 +59,13 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
 }
 
 /// The brokers a client may connect to.
-fn brokers(image: &Image) -> Vec<MetadataResponseBroker> {
+fn brokers(image: &Image, listener: &str) -> Vec<MetadataResponseBroker> {
     image
         .brokers()
         .iter()
         .filter(|(_, broker)| !broker.fenced)
         .filter_map(|(node, broker)| {
-            let endpoint = broker.endpoints.first()?;
+            let endpoint = broker.endpoint(listener)?;
             Some(
                 MetadataResponseBroker::default()
                     .with_node_id(broker_id(*node))

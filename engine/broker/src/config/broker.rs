@@ -4,6 +4,7 @@ use super::error::ConfigError;
 use super::layers::{Layers, Properties};
 use super::property::elements;
 use super::registry::check_broker_start;
+use crate::listener::{Listener, SecurityProtocol};
 use crate::recovery::{InOrder, Workers};
 use plimsoll_wire::types::NodeId;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ pub struct Endpoint {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// How the listener protects connections.
+    pub protocol: SecurityProtocol,
 }
 
 /// What a broker is started with: checked properties, and the addresses that
@@ -33,6 +36,8 @@ pub struct BrokerConfig {
     pub log_dirs: Vec<PathBuf>,
     /// Where clients reach this node.
     pub advertised: Vec<Endpoint>,
+    /// The listeners, by the number that a connection is handed in with.
+    pub listeners: Vec<Arc<Listener>>,
     /// Seeds what is drawn at random: topic ids, member ids, session ids.
     pub seed: u64,
     /// Who opens logs at the start; one after the other when nobody says it.
@@ -71,6 +76,7 @@ impl BrokerConfig {
             cluster_id: None,
             log_dirs: elements(dirs).map(PathBuf::from).collect(),
             advertised: Vec::new(),
+            listeners: Vec::new(),
             seed: 0,
             workers: Arc::new(InOrder),
             properties: start,

@@ -5,6 +5,7 @@
 //! ignoring it would break what the operator relies on.
 
 use super::property::{Kind, Property};
+use super::security_table::SECURITY_PROPERTIES;
 
 const INT: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
@@ -195,7 +196,6 @@ pub const IDLE_PROPERTIES: &[Property] = &[
     idle("group.coordinator.threads", Kind::Int(1, INT), "4", THREADS),
     idle("group.coordinator.append.linger.ms", Kind::Int(-1, INT), "5", "a group's records are written at once"),
     idle("transaction.partition.verification.enable", Kind::Bool, "true", "one node verifies without asking"),
-    idle("listener.security.protocol.map", Kind::Text, "PLAINTEXT:PLAINTEXT", "every listener is plain text"),
 ];
 
 /// Kafka's properties that the engine refuses by their prefix, and why.
@@ -207,7 +207,7 @@ pub const REFUSED_FAMILIES: &[(&str, &str)] = &[
     ("client.quota.", "quotas are not enforced"),
     (
         "connection.failed.authentication.",
-        "connections are not authenticated",
+        "a client that fails is answered and closed at once",
     ),
     ("controller.", "a single node replicates nothing"),
     ("delegation.token.", "delegation tokens are not offered"),
@@ -215,12 +215,21 @@ pub const REFUSED_FAMILIES: &[(&str, &str)] = &[
     ("initial.broker.", "a single node registers with itself"),
     ("log.local.", "records are kept on local disks only"),
     ("metadata.", "the metadata log is kept whole"),
-    ("principal.builder.", "connections are not authenticated"),
+    (
+        "principal.builder.",
+        "a client is the user that it proved to be",
+    ),
     ("remote.", "records are kept on local disks only"),
-    ("sasl.", "connections are not authenticated"),
-    ("security.", "connections are not authenticated"),
+    (
+        "sasl.",
+        "of SASL only the mechanisms PLAIN and SCRAM are offered",
+    ),
+    ("security.", "brokers speak plain text among themselves"),
     ("share.", "share groups are not offered"),
-    ("ssl.", "listeners are plain text"),
+    (
+        "ssl.",
+        "certificates and keys are read as PEM, without a password",
+    ),
     ("super.users", "every client may do everything"),
     ("telemetry.", "client metrics are not collected"),
     ("zookeeper.", "metadata is kept in its own log"),
@@ -234,6 +243,7 @@ pub fn broker_properties() -> impl Iterator<Item = &'static Property> {
         COORDINATOR_PROPERTIES,
         OWN_PROPERTIES,
         IDLE_PROPERTIES,
+        SECURITY_PROPERTIES,
     ]
     .into_iter()
     .flatten()

@@ -12,6 +12,7 @@ mod layers;
 mod limits;
 mod property;
 mod registry;
+mod security_table;
 mod topic_table;
 
 pub use broker::{BrokerConfig, Endpoint};
@@ -21,6 +22,7 @@ pub use layers::{Layers, Properties, Setting, Source};
 pub use limits::Limits;
 pub use property::{Kind, Property, Support, Update, elements};
 pub use registry::{
-    broker_property, check_broker_live, check_broker_start, check_topic, topic_property,
+    LISTENER_PREFIX, broker_property, check_broker_live, check_broker_start, check_topic,
+    topic_property,
 };
 pub use topic_table::{Synonym, TOPIC_PROPERTIES, TopicProperty};

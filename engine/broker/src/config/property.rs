@@ -17,6 +17,8 @@ pub enum Kind {
     Double(f64, f64),
     /// Any text.
     Text,
+    /// Text that is never shown.
+    Password,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A comma-separated list, of these words when any are given.
@@ -34,6 +36,7 @@ impl Kind {
             Self::Long(..) => 5,
             Self::Double(..) => 6,
             Self::List(_) => 7,
+            Self::Password => 9,
         }
     }
 
@@ -52,7 +55,7 @@ impl Kind {
             Self::Int(min, max) => bounds("an integer", min, max, i32::MAX.into()),
             Self::Long(min, max) => bounds("an integer", min, max, i64::MAX),
             Self::Double(min, max) => format!("a number from {min} to {max}"),
-            Self::Text | Self::List([]) => "text".into(),
+            Self::Text | Self::Password | Self::List([]) => "text".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::List(words) => format!("a list of {}", words.join(", ")),
         }
@@ -72,7 +75,7 @@ impl Kind {
             Self::Double(min, max) => value
                 .parse::<f64>()
                 .is_ok_and(|number| number >= min && number <= max),
-            Self::Text | Self::List([]) => true,
+            Self::Text | Self::Password | Self::List([]) => true,
             Self::Choice(words) => words.contains(&value),
             Self::List(words) => elements(value).all(|word| words.contains(&word)),
         }

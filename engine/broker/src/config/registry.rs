@@ -3,7 +3,11 @@
 use super::broker_table::{REFUSED_FAMILIES, broker_properties};
 use super::error::ConfigError;
 use super::property::{Property, Support, Update};
+use super::security_table::{JAAS, SECURITY_PROPERTIES};
 use super::topic_table::{TOPIC_PROPERTIES, TopicProperty};
+
+/// What properties of one listener begin with, before its name in lower case.
+pub const LISTENER_PREFIX: &str = "listener.name.";
 
 /// How far a name may be from a known one to be taken for a slip: 1 is equal.
 const SIMILAR_ENOUGH: f64 = 0.6;
@@ -14,7 +18,10 @@ const SIMILAR_ENOUGH: f64 = 0.6;
 /// When there is none; the error says which name is nearest.
 pub fn broker_property(name: &str) -> Result<&'static Property, ConfigError> {
     if let Some(property) = broker_properties().find(|property| property.name == name) {
-        return Ok(property);
+        return only_for_a_listener(property, name);
+    }
+    if let Some(base) = of_a_listener(name) {
+        return base;
     }
     let family = REFUSED_FAMILIES
         .iter()
@@ -29,6 +36,37 @@ pub fn broker_property(name: &str) -> Result<&'static Property, ConfigError> {
         name,
         broker_properties().map(|property| property.name),
     ))
+}
+
+/// The property that `listener.name.NAME.PROPERTY`, or for the users of a
+/// mechanism `listener.name.NAME.MECHANISM.sasl.jaas.config`, sets for one
+/// listener; nothing when the name is not of that form.
+fn of_a_listener(name: &str) -> Option<Result<&'static Property, ConfigError>> {
+    let (_listener, rest) = name.strip_prefix(LISTENER_PREFIX)?.split_once('.')?;
+    let found = SECURITY_PROPERTIES.iter().skip(1).find(|property| {
+        let scope = match property.name {
+            JAAS => rest.split_once('.').map_or(rest, |(_mechanism, rest)| rest),
+            _ => rest,
+        };
+        scope == property.name
+    });
+    // The map of all listeners comes first and is of no one's own.
+    let known = || SECURITY_PROPERTIES.iter().map(|property| property.name);
+    Some(found.ok_or_else(|| unknown(rest, known())))
+}
+
+fn only_for_a_listener(
+    property: &'static Property,
+    name: &str,
+) -> Result<&'static Property, ConfigError> {
+    if name != JAAS {
+        return Ok(property);
+    }
+    Err(ConfigError::NotOffered {
+        name: name.to_owned(),
+        reason: "users belong to a listener and a mechanism: give \
+                 listener.name.NAME.plain.sasl.jaas.config",
+    })
 }
 
 /// The topic property of this name.
@@ -116,9 +154,34 @@ mod tests {
             "qqq: no such property",
         );
         check(
-            broker_property("ssl.keystore.location").expect_err("not offered"),
-            "ssl.keystore.location: known to Kafka but not supported here: listeners are plain text",
+            broker_property("ssl.keystore.password").expect_err("not offered"),
+            "ssl.keystore.password: known to Kafka but not supported here: certificates and keys \
+             are read as PEM, without a password",
         );
+        check(
+            broker_property("listener.name.out.ssl.keystore.locatoin").expect_err("unknown"),
+            "ssl.keystore.locatoin: no such property, did you mean ssl.keystore.location?",
+        );
+        check(
+            broker_property("sasl.jaas.config").expect_err("not alone"),
+            "sasl.jaas.config: known to Kafka but not supported here: users belong to a listener \
+             and a mechanism: give listener.name.NAME.plain.sasl.jaas.config",
+        );
+    }
+
+    #[test]
+    fn a_property_may_be_set_for_one_listener() {
+        let check = |name: &str, expected: &str| {
+            let found = broker_property(name).map(|property| property.name);
+            assert_eq!(found, Ok(expected), "{name}");
+        };
+        check("listener.name.out.ssl.client.auth", "ssl.client.auth");
+        check(
+            "listener.name.out.plain.sasl.jaas.config",
+            "sasl.jaas.config",
+        );
+        check("ssl.client.auth", "ssl.client.auth");
+        assert!(broker_property("listener.name.out.num.partitions").is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod lookup;
 mod metadata;
 mod metrics;
 mod produce;
+mod security;
 mod settings;
 mod storage;
 mod support;

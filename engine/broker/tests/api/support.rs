@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use plimsoll_broker::{
-    Broker, BrokerConfig, BrokerError, Connection, Endpoint, Outcome, Parked, Part, Response, Wake,
-    Workers,
+    Broker, BrokerConfig, BrokerError, Connection, Endpoint, Outcome, Parked, Part, Response,
+    SecurityProtocol, Wake, Workers,
 };
 use plimsoll_log::MemDisk;
 use plimsoll_wire::api::ApiKey;
@@ -163,6 +163,7 @@ fn start(
         listener: "PLAINTEXT".into(),
         host: "localhost".into(),
         port: 9092,
+        protocol: SecurityProtocol::Plaintext,
     }];
     Broker::new(config, Arc::new(disk.clone()), now)
 }
