@@ -6,6 +6,7 @@ use crate::run::target::TargetChoice;
 use anyhow::bail;
 use plimsoll_drive::admin::{Admin, PartitionIndex, TopicPartition};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Which cluster, and how to print.
 #[derive(clap::Args)]
@@ -13,6 +14,9 @@ pub struct ClusterArgs {
     /// The cluster: addresses of some of its brokers.
     #[arg(long, value_name = "HOST:PORT,…")]
     target: String,
+    /// How connections to it are secured: a file of Kafka's client properties.
+    #[arg(long, value_name = "FILE")]
+    target_config: Option<PathBuf>,
     /// Print JSON instead of columns.
     #[arg(long)]
     pub json: bool,
@@ -21,8 +25,9 @@ pub struct ClusterArgs {
 impl ClusterArgs {
     /// Connects to the cluster.
     pub fn reach(&self) -> Result<Admin, Failure> {
-        match TargetChoice::parse(&self.target).map_err(Failure::usage)? {
-            TargetChoice::External(addresses) => Admin::reach(&addresses).map_err(Failure::runtime),
+        let target = TargetChoice::parse(&self.target, self.target_config.as_deref());
+        match target.map_err(Failure::usage)? {
+            TargetChoice::External(bootstrap) => Admin::reach(&bootstrap).map_err(Failure::runtime),
             TargetChoice::Embedded => Err(Failure::usage(anyhow::anyhow!(
                 "--target embedded: that broker lives only as long as a run; accepted: HOST:PORT,…"
             ))),

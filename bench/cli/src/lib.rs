@@ -15,6 +15,7 @@ mod report;
 mod run;
 mod serve;
 mod size;
+mod target_config;
 mod topics;
 
 use clap::{Parser, Subcommand};

@@ -37,6 +37,10 @@ pub struct Args {
     /// One property under Kafka's own name; stronger than the file.
     #[arg(long, value_name = "PROPERTY=VALUE")]
     set: Vec<String>,
+    /// Keep a user that may come in by SCRAM, as Kafka's storage tool does:
+    /// `SCRAM-SHA-256=[name=alice,password=secret]`.
+    #[arg(long, value_name = "MECHANISM=[…]")]
+    add_scram: Vec<String>,
     /// Serve metrics for Prometheus at http://HOST:PORT/metrics; port 0 takes
     /// any free port, which the log names.
     #[arg(long, value_name = "HOST:PORT")]
@@ -66,6 +70,7 @@ pub fn run(args: Args) -> Outcome {
         listen: args.listen,
         data: args.data,
         metrics: args.metrics,
+        add_scram: args.add_scram,
     };
     let settings = Settings::read(&given).map_err(failure)?;
     for warning in &settings.warnings {

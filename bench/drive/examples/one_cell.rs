@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bootstrap = vec![address];
     let broker_pids = local_listeners(&bootstrap);
     let target = Target {
-        bootstrap,
+        bootstrap: bootstrap.into(),
         broker_pids,
     };
     let options = Options {

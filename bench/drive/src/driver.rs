@@ -5,6 +5,7 @@
 //! harness gives each worker a thread of its own; a driver blocks it until the
 //! work is done.
 
+use crate::access::Bootstrap;
 use crate::clock::Mono;
 use crate::error::DriveError;
 use crate::native::control::Leaders;
@@ -151,8 +152,8 @@ pub struct ConsumerSettings {
 /// Where a cell's records go.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// Addresses of the target.
-    pub bootstrap: Vec<String>,
+    /// How the target is reached.
+    pub bootstrap: Bootstrap,
     /// The cell's topic.
     pub topic: String,
     /// Who led each partition when the cell began.

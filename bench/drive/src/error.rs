@@ -61,6 +61,14 @@ pub enum DriveError {
         /// The broker's own words, when it had any.
         message: String,
     },
+    /// A broker and this client do not trust each other.
+    #[error("broker {broker}: {reason}")]
+    Security {
+        /// Which broker.
+        broker: String,
+        /// Why not.
+        reason: String,
+    },
     /// The librdkafka client failed.
     #[error("librdkafka: {0}")]
     Librdkafka(#[from] rdkafka::error::KafkaError),

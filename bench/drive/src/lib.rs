@@ -10,6 +10,7 @@
 //! and the schedule is never re-based, so a stall shows in full. All times are
 //! of one machine's monotonic clock ([`clock`]).
 
+pub mod access;
 pub mod admin;
 pub mod audit;
 pub mod cell;

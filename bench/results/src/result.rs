@@ -74,6 +74,10 @@ pub struct Target {
     /// Cluster id as the broker reports it.
     #[serde(default)]
     pub cluster_id: String,
+    /// How connections were secured, as in Kafka's `security.protocol`, with the
+    /// SASL mechanism when there was one; empty when not known.
+    #[serde(default)]
+    pub security: String,
     /// The load generator's client: `native` or `librdkafka VERSION`.
     #[serde(default)]
     pub client: String,

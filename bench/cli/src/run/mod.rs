@@ -35,6 +35,10 @@ pub struct Args {
     /// Where the load goes: `embedded`, or the addresses of a Kafka cluster.
     #[arg(long, value_name = "embedded|HOST:PORT,…", default_value = "embedded")]
     target: String,
+    /// How connections to that cluster are secured: a file of Kafka's client
+    /// properties, such as security.protocol and sasl.jaas.config.
+    #[arg(long, value_name = "FILE")]
+    target_config: Option<PathBuf>,
     /// Change a setting of the workload: `--set producer.acks=all`; a list is
     /// a sweep: `--set producer.acks=[1,all]`.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -62,7 +66,8 @@ pub fn run(args: Args) -> Outcome {
         say(&plan_text::describe(&plan))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let target = TargetChoice::parse(&args.target).map_err(Failure::usage)?;
+    let target =
+        TargetChoice::parse(&args.target, args.target_config.as_deref()).map_err(Failure::usage)?;
     let cluster = target.reach().map_err(Failure::runtime)?;
     let place = Place::open(args.out, &plan, args.resume)?;
     let stop = Stop::install().context("cannot wait for signals")?;
@@ -91,7 +96,7 @@ pub fn run(args: Args) -> Outcome {
 
 /// Writes to standard output. A reader that has had enough, such as `head`, is
 /// no error.
-fn say(text: &str) -> anyhow::Result<()> {
+pub fn say(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")

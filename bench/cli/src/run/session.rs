@@ -183,6 +183,7 @@ fn head(plan: &Plan, target: &TargetChoice, cluster: ClusterInfo, place: &Place)
             software,
             nodes: cluster.nodes,
             cluster_id: cluster.cluster_id,
+            security: target.security(),
             client: clients.join(", "),
         },
         fingerprint: Fingerprint::read(&env::temp_dir()),

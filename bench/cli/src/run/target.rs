@@ -2,19 +2,22 @@
 //! is there.
 
 use crate::embedded::{self, Embedded};
+use crate::target_config;
 use anyhow::{Context as _, bail, ensure};
+use plimsoll_drive::access::Bootstrap;
 use plimsoll_drive::cell::{self, ClusterInfo, Target};
 use plimsoll_drive::observe::local_listeners;
 use plimsoll_results::TargetKind;
 use plimsoll_workloads::{CellSpec, Plan};
+use std::path::Path;
 
 /// What `--target` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetChoice {
     /// A fresh broker for each cell.
     Embedded,
-    /// A Kafka cluster at these addresses.
-    External(Vec<String>),
+    /// A Kafka cluster that is there.
+    External(Bootstrap),
 }
 
 /// A cluster for the time of one cell.
@@ -27,8 +30,14 @@ pub struct Cluster {
 
 impl TargetChoice {
     /// Reads `embedded` or `HOST:PORT,…`.
-    pub fn parse(text: &str) -> anyhow::Result<Self> {
+    pub fn parse(text: &str, config: Option<&Path>) -> anyhow::Result<Self> {
         if text == "embedded" {
+            if let Some(path) = config {
+                bail!(
+                    "--target-config {}: the embedded broker needs none; give --target HOST:PORT",
+                    path.display()
+                );
+            }
             return Ok(Self::Embedded);
         }
         let addresses: Vec<String> = text.split(',').map(|a| a.trim().to_owned()).collect();
@@ -43,7 +52,11 @@ impl TargetChoice {
                 );
             }
         }
-        Ok(Self::External(addresses))
+        let security = config.map(target_config::read).transpose()?;
+        Ok(Self::External(Bootstrap {
+            addresses,
+            security: security.unwrap_or_default(),
+        }))
     }
 
     /// Makes sure that an external cluster answers.
@@ -53,20 +66,20 @@ impl TargetChoice {
                 nodes: 1,
                 ..ClusterInfo::default()
             }),
-            Self::External(addresses) => Ok(cell::reach(addresses)?),
+            Self::External(bootstrap) => Ok(cell::reach(bootstrap)?),
         }
     }
 
     /// A cluster for a cell with these settings.
     pub fn start(&self, spec: &CellSpec) -> anyhow::Result<Cluster> {
-        let addresses = match self {
-            Self::External(addresses) => addresses,
+        let bootstrap = match self {
+            Self::External(bootstrap) => bootstrap,
             Self::Embedded => return start_embedded(spec),
         };
-        let broker_pids = local_listeners(addresses);
+        let broker_pids = local_listeners(&bootstrap.addresses);
         Ok(Cluster {
             target: Target {
-                bootstrap: addresses.clone(),
+                bootstrap: bootstrap.clone(),
                 broker_pids,
             },
             broker: None,
@@ -91,7 +104,15 @@ impl TargetChoice {
     pub fn addresses(&self) -> Vec<String> {
         match self {
             Self::Embedded => Vec::new(),
-            Self::External(addresses) => addresses.clone(),
+            Self::External(bootstrap) => bootstrap.addresses.clone(),
+        }
+    }
+
+    /// How connections are secured, without a secret.
+    pub fn security(&self) -> String {
+        match self {
+            Self::Embedded => Bootstrap::default().security.describe(),
+            Self::External(bootstrap) => bootstrap.security.describe(),
         }
     }
 }
@@ -112,7 +133,7 @@ fn start_embedded(spec: &CellSpec) -> anyhow::Result<Cluster> {
     };
     let broker = Embedded::start(&options)?;
     let target = Target {
-        bootstrap: vec![broker.address().to_owned()],
+        bootstrap: vec![broker.address().to_owned()].into(),
         broker_pids: vec![broker.pid()],
     };
     Ok(Cluster {
@@ -153,12 +174,11 @@ mod tests {
     #[test]
     fn targets_are_read_and_misspelt_ones_refused() {
         let check = |text: &str, expected: Option<TargetChoice>| {
-            assert_eq!(TargetChoice::parse(text).ok(), expected, "{text}");
+            assert_eq!(TargetChoice::parse(text, None).ok(), expected, "{text}");
         };
         let external = |addresses: &[&str]| {
-            Some(TargetChoice::External(
-                addresses.iter().map(|a| (*a).to_owned()).collect(),
-            ))
+            let addresses: Vec<String> = addresses.iter().map(|a| (*a).to_owned()).collect();
+            Some(TargetChoice::External(addresses.into()))
         };
         check("embedded", Some(TargetChoice::Embedded));
         check("a:9092, b:9093", external(&["a:9092", "b:9093"]));

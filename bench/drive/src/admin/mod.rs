@@ -19,6 +19,7 @@ pub use offsets::{At, Committed, Isolation, NewOffset};
 pub use plimsoll_wire::types::{NodeId, Offset, PartitionIndex, TimestampMs};
 pub use topics::{CreateTopic, PartitionInfo, TopicInfo};
 
+use crate::access::Bootstrap;
 use crate::clock::{Mono, sleep_until};
 use crate::error::{DriveError, is_retriable};
 use crate::native::conn::Conn;
@@ -45,6 +46,8 @@ pub type TopicPartition = (String, PartitionIndex);
 pub struct Admin {
     /// The connection that any broker may answer on.
     any: Conn,
+    /// How further brokers are reached.
+    bootstrap: Bootstrap,
     /// Connections to particular brokers, by `HOST:PORT`.
     brokers: BTreeMap<String, Conn>,
 }
@@ -57,8 +60,9 @@ impl Admin {
     ///
     /// # Errors
     /// [`DriveError::Unreachable`] within eight seconds when none does.
-    pub fn reach(bootstrap: &[String]) -> Result<Self, DriveError> {
+    pub fn reach(bootstrap: &Bootstrap) -> Result<Self, DriveError> {
         Ok(Self {
+            bootstrap: bootstrap.clone(),
             any: Control::reach(bootstrap)?.into_conn(),
             brokers: BTreeMap::new(),
         })
@@ -84,7 +88,7 @@ impl Admin {
         let conn = match self.brokers.remove(address) {
             Some(conn) => self.brokers.entry(address.to_owned()).or_insert(conn),
             None => {
-                let conn = Conn::open(address, by)?;
+                let conn = self.bootstrap.connect(address, by)?;
                 self.brokers.entry(address.to_owned()).or_insert(conn)
             }
         };

@@ -7,6 +7,7 @@
 use super::outcome::{self, Measured};
 use super::settings;
 use super::workers::{Crew, Running};
+use crate::access::Bootstrap;
 use crate::clock::{Mono, sleep_until, wall_ms};
 use crate::driver::{Consumed, FinishLine, Marking, Produced, Route};
 use crate::error::DriveError;
@@ -40,8 +41,8 @@ const UNACKED_STILL: Duration = Duration::from_millis(500);
 /// The cluster that carries the load.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
-    /// `HOST:PORT` of one or more brokers.
-    pub bootstrap: Vec<String>,
+    /// How it is reached.
+    pub bootstrap: Bootstrap,
     /// The brokers' processes, when they run on this machine and are known.
     pub broker_pids: Vec<u32>,
 }
@@ -95,7 +96,7 @@ pub struct Progress {
 ///
 /// # Errors
 /// [`DriveError::Unreachable`] within ten seconds when no broker answers.
-pub fn reach(bootstrap: &[String]) -> Result<ClusterInfo, DriveError> {
+pub fn reach(bootstrap: &Bootstrap) -> Result<ClusterInfo, DriveError> {
     Control::reach(bootstrap)?.info()
 }
 

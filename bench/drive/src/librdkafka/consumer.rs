@@ -37,7 +37,7 @@ impl ConsumerContext for Context {}
 /// Runs one consumer to the finish line.
 pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
     let client: BaseConsumer<Context> =
-        config(&job.route, &job.settings).create_with_context(Context)?;
+        config(&job.route, &job.settings)?.create_with_context(Context)?;
     let mut assignment = TopicPartitionList::new();
     for partition in &job.partitions {
         let partition = partition.cast_signed();
@@ -152,7 +152,7 @@ fn is_fatal(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::Fatal)
 }
 
-fn config(route: &Route, settings: &ConsumerSettings) -> ClientConfig {
+fn config(route: &Route, settings: &ConsumerSettings) -> Result<ClientConfig, DriveError> {
     /// librdkafka refuses a total below a message's maximum.
     const FETCH_BYTES_MIN: i32 = 1_000_000;
     let isolation = if settings.read_committed {
@@ -161,8 +161,8 @@ fn config(route: &Route, settings: &ConsumerSettings) -> ClientConfig {
         "read_uncommitted"
     };
     let mut config = ClientConfig::new();
+    route.bootstrap.configure(&mut config)?;
     config
-        .set("bootstrap.servers", route.bootstrap.join(","))
         .set("client.id", crate::native::CLIENT_ID)
         .set("group.id", "plimsoll-assigned")
         .set("enable.auto.commit", "false")
@@ -180,5 +180,5 @@ fn config(route: &Route, settings: &ConsumerSettings) -> ClientConfig {
             "max.partition.fetch.bytes",
             settings.partition_max_bytes.to_string(),
         );
-    config
+    Ok(config)
 }

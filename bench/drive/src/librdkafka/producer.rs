@@ -6,6 +6,7 @@
 //! looked up.
 
 use super::transactions::Transactions;
+use crate::access::Bootstrap;
 use crate::clock::{Mono, Pace, sharpen_timers, sleep_until};
 use crate::driver::{Due, Outgoing, Produced, ProducerJob, ProducerSettings};
 use crate::error::DriveError;
@@ -98,7 +99,7 @@ pub fn produce(mut job: ProducerJob) -> Result<Produced, DriveError> {
         trouble: None,
     };
     let context = Context(Arc::new(Mutex::new(Some(reports))));
-    let mut config = config(&job.route.bootstrap, &job.settings);
+    let mut config = config(&job.route.bootstrap, &job.settings)?;
     if let Some(timeout) = job.settings.transaction_timeout {
         config
             .set("transactional.id", job.transactional_id())
@@ -245,15 +246,15 @@ fn settle(reports: Option<Reports>, mut written: Vec<Written>, transactional: bo
     }
 }
 
-fn config(bootstrap: &[String], settings: &ProducerSettings) -> ClientConfig {
+fn config(bootstrap: &Bootstrap, settings: &ProducerSettings) -> Result<ClientConfig, DriveError> {
     /// Bytes that a batch takes in a request beside its own.
     const REQUEST_OVERHEAD: usize = 4096;
     const MESSAGE_BYTES_DEFAULT: usize = 1_000_000;
     let linger = settings.linger.as_secs_f64() * 1e3;
     let message_bytes = (settings.batch_bytes + REQUEST_OVERHEAD).max(MESSAGE_BYTES_DEFAULT);
     let mut config = ClientConfig::new();
+    bootstrap.configure(&mut config)?;
     config
-        .set("bootstrap.servers", bootstrap.join(","))
         .set("client.id", crate::native::CLIENT_ID)
         .set("partitioner", "murmur2_random")
         .set("acks", settings.acks.to_string())
@@ -275,5 +276,5 @@ fn config(bootstrap: &[String], settings: &ProducerSettings) -> ClientConfig {
     if let Some(level) = settings.level {
         config.set("compression.level", level.to_string());
     }
-    config
+    Ok(config)
 }

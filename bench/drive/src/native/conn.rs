@@ -9,18 +9,16 @@
 //! response longer than [`RESPONSE_BYTES_MAX`] is refused before memory is
 //! taken for it.
 
-use crate::clock::{Mono, timespec};
+use crate::access::{Pipe, wait};
+use crate::clock::Mono;
 use crate::error::DriveError;
 use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+use rustix::event::PollFlags;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 /// The longest response that is accepted.
 pub const RESPONSE_BYTES_MAX: usize = 256 << 20;
@@ -41,7 +39,7 @@ pub struct Asked {
 /// A connection, with the API versions its broker offers.
 #[derive(Debug)]
 pub struct Conn {
-    stream: TcpStream,
+    pipe: Pipe,
     broker: String,
     input: Vec<u8>,
     correlation: i32,
@@ -49,11 +47,10 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Connects to `broker` (`HOST:PORT`) and asks for its API versions.
-    pub fn open(broker: &str, deadline: Mono) -> Result<Self, DriveError> {
-        let stream = connect(broker, deadline)?;
+    /// Asks `broker` (`HOST:PORT`), which `pipe` leads to, for its API versions.
+    pub(crate) fn begin(broker: &str, pipe: Pipe, deadline: Mono) -> Result<Self, DriveError> {
         let mut conn = Self {
-            stream,
+            pipe,
             broker: broker.to_owned(),
             input: Vec::with_capacity(READ_BYTES_MIN),
             correlation: 0,
@@ -127,10 +124,10 @@ impl Conn {
         let bytes = encode(request, version, correlation).map_err(|e| self.malformed(&e))?;
         let name = request_name::<R>();
         let mut rest = &bytes[..];
-        while !rest.is_empty() {
+        while !rest.is_empty() || self.holds_bytes() {
             let written = self.write(&[IoSlice::new(rest)])?;
             rest = rest.get(written..).unwrap_or_default();
-            if !rest.is_empty() {
+            if !rest.is_empty() || self.holds_bytes() {
                 self.wait(PollFlags::OUT, name, deadline)?;
             }
         }
@@ -159,15 +156,21 @@ impl Conn {
     }
 
     /// Writes what the socket takes; 0 when it is full.
-    pub fn write(&self, parts: &[IoSlice<'_>]) -> Result<usize, DriveError> {
+    pub fn write(&mut self, parts: &[IoSlice<'_>]) -> Result<usize, DriveError> {
         loop {
-            match rustix::io::writev(&self.stream, parts) {
+            match self.pipe.write(parts) {
                 Ok(written) => return Ok(written),
-                Err(Errno::AGAIN) => return Ok(0),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(self.io("sending", error.into())),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.io("sending", error)),
             }
         }
+    }
+
+    /// Whether written bytes still wait for room in the socket. They go on with
+    /// the next write, even of nothing.
+    pub fn holds_bytes(&self) -> bool {
+        self.pipe.holds_bytes()
     }
 
     /// Reads what has arrived; `false` when nothing had.
@@ -175,15 +178,14 @@ impl Conn {
         let wanted = self.missing().max(READ_BYTES_MIN);
         self.input.reserve(wanted);
         loop {
-            let room = rustix::buffer::spare_capacity(&mut self.input);
-            match rustix::io::read(&self.stream, room) {
+            match self.pipe.read(&mut self.input) {
                 Ok(0) => {
                     return Err(self.io("receiving", io::ErrorKind::UnexpectedEof.into()));
                 }
                 Ok(_) => return Ok(true),
-                Err(Errno::AGAIN) => return Ok(false),
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(self.io("receiving", error.into())),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.io("receiving", error)),
             }
         }
     }
@@ -243,21 +245,14 @@ impl Conn {
         deadline: Mono,
     ) -> Result<(), DriveError> {
         let started = Mono::now();
-        loop {
-            let left = deadline.since(Mono::now());
-            if left == 0 {
-                return Err(DriveError::Timeout {
-                    broker: self.broker.clone(),
-                    request,
-                    waited_ms: Mono::now().since(started) / 1_000_000,
-                });
-            }
-            let mut fds = [PollFd::new(&self.stream, flags)];
-            match poll(&mut fds, Some(&timespec(left))) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(self.io("waiting", error.into())),
-            }
+        match wait(self.pipe.socket(), flags, deadline) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(DriveError::Timeout {
+                broker: self.broker.clone(),
+                request,
+                waited_ms: Mono::now().since(started) / 1_000_000,
+            }),
+            Err(error) => Err(self.io("waiting", error)),
         }
     }
 
@@ -280,36 +275,8 @@ impl Conn {
 
 impl AsFd for Conn {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.pipe.socket().as_fd()
     }
-}
-
-fn connect(broker: &str, deadline: Mono) -> Result<TcpStream, DriveError> {
-    let io = |action, source| DriveError::Io {
-        broker: broker.to_owned(),
-        action,
-        source,
-    };
-    let addresses = broker.to_socket_addrs().map_err(|e| io("resolving", e))?;
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        let left = Duration::from_nanos(deadline.since(Mono::now()));
-        if left.is_zero() {
-            last = io::ErrorKind::TimedOut.into();
-            break;
-        }
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                stream.set_nodelay(true).map_err(|e| io("configuring", e))?;
-                stream
-                    .set_nonblocking(true)
-                    .map_err(|e| io("configuring", e))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(io("connecting", last))
 }
 
 fn encode<R: Request>(request: &R, version: i16, correlation: i32) -> Result<BytesMut, String> {

@@ -205,7 +205,7 @@ impl Consumer {
                 }
                 judge_batch(inspect, partition, bytes, &mut self.inflater).map_err(|error| {
                     DriveError::Malformed {
-                        broker: self.job.route.bootstrap.join(","),
+                        broker: self.job.route.bootstrap.to_string(),
                         detail: format!("at offset {}: {error}", header.base_offset),
                     }
                 })?;
@@ -217,7 +217,7 @@ impl Consumer {
     fn wait(&self) -> Result<(), DriveError> {
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.links.len());
         for link in self.links.values() {
-            let unwritten = link.written < link.request.len();
+            let unwritten = link.written < link.request.len() || link.conn.holds_bytes();
             let writing = if unwritten {
                 PollFlags::OUT
             } else {
@@ -228,7 +228,7 @@ impl Consumer {
         match poll(&mut fds, Some(&timespec(SLEEP_NANOS_MAX))) {
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(DriveError::Io {
-                broker: self.job.route.bootstrap.join(","),
+                broker: self.job.route.bootstrap.to_string(),
                 action: "waiting",
                 source: error.into(),
             }),
@@ -271,7 +271,7 @@ impl Consumer {
         };
         for (node, broker) in &self.job.route.leaders.brokers {
             if leads(node) && !self.links.contains_key(node) {
-                let conn = Conn::open(broker, deadline)?;
+                let conn = self.job.route.bootstrap.connect(broker, deadline)?;
                 conn.version(FETCH_KEY, (FETCH_VERSION, FETCH_VERSION))?;
                 let link = Link {
                     conn,
@@ -295,9 +295,12 @@ impl Link {
         {
             let written = self.conn.write(&[IoSlice::new(rest)])?;
             if written == 0 {
-                break;
+                return Ok(());
             }
             self.written += written;
+        }
+        if self.conn.holds_bytes() {
+            self.conn.write(&[])?;
         }
         Ok(())
     }

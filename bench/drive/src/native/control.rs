@@ -5,6 +5,7 @@
 //! it is not ready yet.
 
 use super::conn::Conn;
+use crate::access::Bootstrap;
 use crate::clock::{Mono, sleep_until};
 use crate::error::{DriveError, is_retriable};
 use kafka_protocol::ResponseError;
@@ -75,30 +76,35 @@ pub struct ProducerIdentity {
 #[derive(Debug)]
 pub struct Control {
     conn: Conn,
+    bootstrap: Bootstrap,
 }
 
 impl Control {
-    /// Connects to the first of `bootstrap` that answers.
+    /// Connects to the first address of `bootstrap` that answers.
     ///
     /// # Errors
     /// [`DriveError::Unreachable`] within [`REACH`] when none does.
-    pub fn reach(bootstrap: &[String]) -> Result<Self, DriveError> {
+    pub fn reach(bootstrap: &Bootstrap) -> Result<Self, DriveError> {
         Self::reach_by(bootstrap, Mono::now().after(REACH))
     }
 
     /// As [`Control::reach`], by `deadline`.
-    pub fn reach_by(bootstrap: &[String], deadline: Mono) -> Result<Self, DriveError> {
+    pub fn reach_by(bootstrap: &Bootstrap, deadline: Mono) -> Result<Self, DriveError> {
         let mut cause = "no address was given".to_owned();
         loop {
-            for broker in bootstrap {
-                match Conn::open(broker, Mono::now().after(ATTEMPT).min(deadline)) {
-                    Ok(conn) => return Ok(Self { conn }),
+            for broker in &bootstrap.addresses {
+                match bootstrap.connect(broker, Mono::now().after(ATTEMPT).min(deadline)) {
+                    Ok(conn) => {
+                        let bootstrap = bootstrap.clone();
+                        return Ok(Self { conn, bootstrap });
+                    }
+                    Err(error @ DriveError::Security { .. }) => return Err(error),
                     Err(error) => cause = with_source(&error),
                 }
             }
             let next = Mono::now().plus(REACH_GAP_NANOS);
-            if next >= deadline || bootstrap.is_empty() {
-                let target = bootstrap.join(",");
+            if next >= deadline || bootstrap.addresses.is_empty() {
+                let target = bootstrap.to_string();
                 return Err(DriveError::Unreachable { target, cause });
             }
             sleep_until(next);
@@ -223,7 +229,7 @@ impl Control {
             if led.is_empty() {
                 continue;
             }
-            let mut conn = Conn::open(broker, deadline)?;
+            let mut conn = self.bootstrap.connect(broker, deadline)?;
             for (partition, offset) in list_ends(&mut conn, (topic, &led), stable, deadline)? {
                 let at = usize::try_from(partition.get()).ok();
                 if let Some(end) = at.and_then(|at| ends.get_mut(at)) {
@@ -289,8 +295,10 @@ impl Control {
             }
             let message = found.error_message.as_deref();
             DriveError::check(found.error_code, "FindCoordinator", message)?;
-            let conn = Conn::open(&format!("{}:{}", &*found.host, found.port), deadline)?;
-            return Ok(Self { conn });
+            let at = format!("{}:{}", &*found.host, found.port);
+            let bootstrap = self.bootstrap.clone();
+            let conn = bootstrap.connect(&at, deadline)?;
+            return Ok(Self { conn, bootstrap });
         }
     }
 
@@ -319,7 +327,8 @@ impl Control {
             .iter()
             .find(|b| b.node_id == metadata.controller_id);
         if let Some(broker) = controller {
-            self.conn = Conn::open(&format!("{}:{}", &*broker.host, broker.port), deadline)?;
+            let at = format!("{}:{}", &*broker.host, broker.port);
+            self.conn = self.bootstrap.connect(&at, deadline)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use super::conn::Conn;
 use super::control::{Control, ProducerIdentity};
+use crate::access::Bootstrap;
 use crate::clock::Mono;
 use crate::error::DriveError;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
@@ -29,12 +30,12 @@ pub struct Coordinator {
     pub conn: Conn,
     id: TransactionalId,
     identity: ProducerIdentity,
-    bootstrap: Vec<String>,
+    bootstrap: Bootstrap,
 }
 
 impl Coordinator {
     /// Finds the coordinator of `id` and takes the id over.
-    pub fn join(bootstrap: &[String], id: &str, timeout: Duration) -> Result<Self, DriveError> {
+    pub fn join(bootstrap: &Bootstrap, id: &str, timeout: Duration) -> Result<Self, DriveError> {
         let id = TransactionalId(StrBytes::from_string(id.to_owned()));
         let mut control = Control::reach(bootstrap)?;
         let mut found = control.coordinator(&id)?;
@@ -43,7 +44,7 @@ impl Coordinator {
             conn: found.into_conn(),
             id,
             identity,
-            bootstrap: bootstrap.to_vec(),
+            bootstrap: bootstrap.clone(),
         })
     }
 

@@ -52,7 +52,7 @@ impl Link {
 
     /// Whether some bytes still wait for room in the socket.
     pub fn is_unwritten(&self) -> bool {
-        self.written < self.in_flight.len()
+        self.written < self.in_flight.len() || self.conn.holds_bytes()
     }
 
     /// When the oldest unanswered request was sent.

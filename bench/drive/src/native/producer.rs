@@ -9,7 +9,6 @@
 //! than the one poll while records may be due.
 
 use super::accumulator::Accumulator;
-use super::conn::Conn;
 use super::control::Control;
 use super::link::Link;
 use super::part::Batch;
@@ -411,7 +410,7 @@ impl Producer {
             }
             Err(Errno::INTR) => Ok(()),
             Err(error) => Err(DriveError::Io {
-                broker: self.job.route.bootstrap.join(","),
+                broker: self.job.route.bootstrap.to_string(),
                 action: "waiting",
                 source: error.into(),
             }),
@@ -461,7 +460,7 @@ impl Producer {
     fn connect(&mut self, deadline: Mono) -> Result<(), DriveError> {
         for (node, broker) in &self.job.route.leaders.brokers {
             if self.leaders.contains(node) && !self.links.contains_key(node) {
-                let conn = Conn::open(broker, deadline)?;
+                let conn = self.job.route.bootstrap.connect(broker, deadline)?;
                 conn.version(PRODUCE_KEY, (PRODUCE_VERSION, PRODUCE_VERSION))?;
                 self.links.insert(*node, Link::new(conn));
             }

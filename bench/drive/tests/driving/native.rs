@@ -32,7 +32,7 @@ fn run_against(behaviour: Behaviour, sets: &[&str]) -> Result<CellResult, DriveE
     let plan = spec.plan().expect("the workload expands");
     let (run, cell) = plan.iter().next().expect("the plan has a cell");
     let target = Target {
-        bootstrap: vec![crate::fake_broker::start(behaviour)],
+        bootstrap: vec![crate::fake_broker::start(behaviour)].into(),
         broker_pids: Vec::new(),
     };
     let options = Options {

@@ -52,7 +52,7 @@ fn search(seed: u64) -> CellResult {
         ..Behaviour::default()
     };
     let target = Target {
-        bootstrap: vec![crate::fake_broker::start(behaviour)],
+        bootstrap: vec![crate::fake_broker::start(behaviour)].into(),
         broker_pids: Vec::new(),
     };
     let mut searched = false;
