@@ -7,6 +7,7 @@
 
 mod admin;
 mod compare;
+mod doctor;
 pub mod embedded;
 pub mod failure;
 mod groups;
@@ -44,6 +45,7 @@ enum Command {
     Size(size::Args),
     Topics(topics::Args),
     Groups(groups::Args),
+    Doctor(doctor::Args),
 }
 
 impl Command {
@@ -56,6 +58,7 @@ impl Command {
             Self::Size(args) => size::run(args),
             Self::Topics(args) => topics::run(args),
             Self::Groups(args) => groups::run(args),
+            Self::Doctor(args) => doctor::run(&args),
         }
     }
 }

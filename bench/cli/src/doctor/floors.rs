@@ -1,0 +1,224 @@
+//! The floors: what disk, loopback, checksum and memory do when nothing else is
+//! asked of them. No broker on this machine can be faster.
+//!
+//! Each is measured for a fraction of a second: enough for two digits.
+
+use hdrhistogram::Histogram;
+use plimsoll_wire::batch::crc32c;
+use serde::Serialize;
+use std::hint::black_box;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long each floor is measured.
+const SPAN: Duration = Duration::from_millis(400);
+/// The size of one write, one record batch.
+const BATCH_BYTES: usize = 64 * 1024;
+/// The most that is written to the disk.
+const APPEND_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Bytes of a durable write.
+const DURABLE_BYTES: usize = 4096;
+/// The most durable writes.
+const DURABLE_MAX: u64 = 2000;
+/// Bytes of a small request and its answer.
+const MESSAGE_BYTES: usize = 64;
+/// A memory block that no cache holds.
+const MEMORY_BYTES: usize = 64 * 1024 * 1024;
+
+/// The unit of a floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    BytesPerSecond,
+    Microseconds,
+}
+
+/// One floor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Floor {
+    pub name: &'static str,
+    pub value: f64,
+    pub unit: Unit,
+    /// What was done.
+    pub how: &'static str,
+}
+
+/// Measures all of them; files go to `dir` and are removed.
+pub fn measure(dir: &Path) -> io::Result<Vec<Floor>> {
+    let mut floors = vec![append(dir)?];
+    floors.extend(durable(dir)?);
+    floors.extend(round_trip()?);
+    floors.push(stream()?);
+    floors.push(checksum());
+    floors.push(copy());
+    Ok(floors)
+}
+
+fn rate(name: &'static str, bytes: u64, took: Duration, how: &'static str) -> Floor {
+    Floor {
+        name,
+        value: bytes as f64 / took.as_secs_f64().max(1e-9),
+        unit: Unit::BytesPerSecond,
+        how,
+    }
+}
+
+/// The median and the 99th percentile, in microseconds.
+fn quantiles(names: [&'static str; 2], nanos: &Histogram<u64>, how: &'static str) -> [Floor; 2] {
+    let floor = |name, quantile| Floor {
+        name,
+        value: nanos.value_at_quantile(quantile) as f64 / 1e3,
+        unit: Unit::Microseconds,
+        how,
+    };
+    [floor(names[0], 0.5), floor(names[1], 0.99)]
+}
+
+fn histogram() -> io::Result<Histogram<u64>> {
+    Histogram::new(3).map_err(io::Error::other)
+}
+
+fn note(nanos: &mut Histogram<u64>, took: Duration) {
+    nanos.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+}
+
+fn append(dir: &Path) -> io::Result<Floor> {
+    let mut file = tempfile::tempfile_in(dir)?;
+    let batch = vec![0x5a; BATCH_BYTES];
+    let started = Instant::now();
+    let mut written = 0;
+    while started.elapsed() < SPAN && written < APPEND_BYTES_MAX {
+        file.write_all(&batch)?;
+        written += BATCH_BYTES as u64;
+    }
+    let how = "64 KiB writes to the end of a file, not forced to the disk";
+    Ok(rate("disk append", written, started.elapsed(), how))
+}
+
+fn durable(dir: &Path) -> io::Result<[Floor; 2]> {
+    let mut file = tempfile::tempfile_in(dir)?;
+    let piece = vec![0xa5; DURABLE_BYTES];
+    let mut nanos = histogram()?;
+    let started = Instant::now();
+    while started.elapsed() < SPAN && nanos.len() < DURABLE_MAX {
+        let before = Instant::now();
+        file.write_all(&piece)?;
+        file.sync_data()?;
+        note(&mut nanos, before.elapsed());
+    }
+    let how = "4 KiB appended and forced to the disk";
+    Ok(quantiles(["fsync p50", "fsync p99"], &nanos, how))
+}
+
+/// Two ends of a connection over the loopback.
+fn loopback() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let client = TcpStream::connect(listener.local_addr()?)?;
+    let (server, _) = listener.accept()?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    Ok((client, server))
+}
+
+fn round_trip() -> io::Result<[Floor; 2]> {
+    let (mut client, mut server) = loopback()?;
+    let echo = thread::spawn(move || {
+        let mut message = [0; MESSAGE_BYTES];
+        while server.read_exact(&mut message).is_ok() && server.write_all(&message).is_ok() {}
+    });
+    let mut message = [7; MESSAGE_BYTES];
+    let mut nanos = histogram()?;
+    let started = Instant::now();
+    while started.elapsed() < SPAN {
+        let before = Instant::now();
+        client.write_all(&message)?;
+        client.read_exact(&mut message)?;
+        note(&mut nanos, before.elapsed());
+    }
+    drop(client);
+    let _ended = echo.join();
+    let how = "64 bytes there and back over the loopback, between two threads";
+    Ok(quantiles(["round trip p50", "round trip p99"], &nanos, how))
+}
+
+fn stream() -> io::Result<Floor> {
+    let (mut client, mut server) = loopback()?;
+    let sink = thread::spawn(move || {
+        let mut buffer = vec![0; BATCH_BYTES * 4];
+        let mut read = 0;
+        while let Ok(n) = server.read(&mut buffer) {
+            if n == 0 {
+                break;
+            }
+            read += n as u64;
+        }
+        (read, Instant::now())
+    });
+    let batch = vec![1; BATCH_BYTES];
+    let started = Instant::now();
+    while started.elapsed() < SPAN {
+        client.write_all(&batch)?;
+    }
+    drop(client);
+    let (read, ended) = sink
+        .join()
+        .map_err(|_| io::Error::other("the reader panicked"))?;
+    let how = "64 KiB writes over the loopback, between two threads";
+    Ok(rate("loopback", read, ended - started, how))
+}
+
+fn checksum() -> Floor {
+    let batch = vec![0x3c; BATCH_BYTES];
+    let started = Instant::now();
+    let mut bytes = 0;
+    while started.elapsed() < SPAN / 2 {
+        black_box(crc32c(black_box(&batch)));
+        bytes += BATCH_BYTES as u64;
+    }
+    let how = "64 KiB in the cache, one thread";
+    rate("CRC-32C", bytes, started.elapsed(), how)
+}
+
+fn copy() -> Floor {
+    let from = vec![0x77; MEMORY_BYTES];
+    let mut to = vec![0; MEMORY_BYTES];
+    to.copy_from_slice(&from);
+    let started = Instant::now();
+    let mut bytes = 0;
+    while started.elapsed() < SPAN / 2 {
+        black_box(&mut to).copy_from_slice(black_box(&from));
+        bytes += MEMORY_BYTES as u64;
+    }
+    let how = "64 MiB that no cache holds, one thread";
+    rate("memory copy", bytes, started.elapsed(), how)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_floor_is_measured() {
+        let dir = tempfile::tempdir().unwrap();
+        let floors = measure(dir.path()).unwrap();
+        let names: Vec<_> = floors.iter().map(|floor| floor.name).collect();
+        assert_eq!(
+            names,
+            [
+                "disk append",
+                "fsync p50",
+                "fsync p99",
+                "round trip p50",
+                "round trip p99",
+                "loopback",
+                "CRC-32C",
+                "memory copy"
+            ]
+        );
+        assert!(floors.iter().all(|floor| floor.value > 0.0), "{floors:?}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
