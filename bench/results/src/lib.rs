@@ -20,6 +20,7 @@ mod journal;
 mod mounts;
 mod result;
 mod revision;
+pub mod scaling;
 mod schema;
 pub mod stats;
 mod store;
