@@ -25,7 +25,7 @@ mod table;
 mod units;
 
 pub use answer::answer;
-pub use charts::{Chart, ChartFile, charts, draw};
+pub use charts::{Chart, ChartFile, CurveAxis, CurveChart, charts, draw};
 pub use compare::{Comparison, ComparisonLine, compare};
 pub use csv::csv;
 pub use error::PlotError;

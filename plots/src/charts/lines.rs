@@ -42,6 +42,8 @@ pub(crate) enum Across {
     At(Vec<Tick>),
     /// Labelled at round values from the smallest to the largest.
     Round,
+    /// Logarithmic, labelled at round values in this form.
+    Log(fn(f64) -> String),
 }
 
 /// How the vertical axis is laid out.
@@ -108,6 +110,7 @@ impl LineChart {
             let x_ticks = match &self.across {
                 Across::At(ticks) => ticks.clone(),
                 Across::Round => whole(ticks(&x, crate::units::digits)),
+                Across::Log(format) => ticks(&x, format),
             };
             x_labels(&mut scene, frame, &x, &x_ticks, false);
             baseline(&mut scene, frame);
@@ -189,7 +192,8 @@ impl LineChart {
         Some(Scales {
             x,
             inset: if self.dots { DOT_INSET } else { 2.0 },
-            x_log: self.dots && ticked && x.0 > 0.0 && x.1 / x.0 >= 8.0,
+            x_log: matches!(self.across, Across::Log(_))
+                || (self.dots && ticked && x.0 > 0.0 && x.1 / x.0 >= 8.0),
             y,
         })
     }

@@ -6,6 +6,7 @@
 
 mod bars;
 mod cost;
+mod curve;
 mod dumbbell;
 pub(crate) mod forest;
 mod heat;
@@ -20,6 +21,7 @@ use crate::paint;
 use crate::scene::Scene;
 use crate::sweep::{Axis, Sweep, named_value};
 use crate::{PlotError, units};
+pub use curve::{CurveAxis, CurveChart};
 use heat::Shown;
 use plimsoll_results::{LatencyKind, Metric, RunResult};
 use serde_json::Value;
@@ -65,6 +67,17 @@ impl Chart {
             title: title.to_string(),
             svg: paint::svg(&scene, name)?,
             scene,
+        })
+    }
+
+    /// Writes one file, as PNG when its name ends so and as SVG otherwise.
+    pub fn write_file(&self, file: &Path) -> Result<(), PlotError> {
+        if file.extension().is_some_and(|ending| ending == "png") {
+            return paint::png(&self.scene, &self.name, file);
+        }
+        std::fs::write(file, &self.svg).map_err(|source| PlotError::Write {
+            path: file.to_path_buf(),
+            source,
         })
     }
 
