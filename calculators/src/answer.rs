@@ -1,6 +1,7 @@
 //! What a calculator answers: named lines, what binds, the rules it rests on,
 //! and where the document is off.
 
+use crate::curve::Curve;
 use crate::error::InputError;
 use crate::exact::Exact;
 use crate::parameter::{Parameter, Provenance};
@@ -28,6 +29,9 @@ pub struct Answer {
     pub notes: Vec<String>,
     /// Ids of the document's rules that the answer bears on.
     pub rules: Vec<String>,
+    /// Where a curve says more than a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
 }
 
 /// One result.
@@ -119,6 +123,7 @@ impl Answer {
             corrections: Vec::new(),
             notes: Vec::new(),
             rules: rules.iter().map(|&rule| rule.to_owned()).collect(),
+            curves: Vec::new(),
         }
     }
 
@@ -175,6 +180,10 @@ impl Answer {
             right: right.to_owned(),
             because: because.to_owned(),
         });
+    }
+
+    pub(crate) fn curve(&mut self, curve: Curve) {
+        self.curves.push(curve);
     }
 
     pub(crate) fn note(&mut self, note: impl Into<String>) {

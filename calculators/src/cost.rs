@@ -1,9 +1,11 @@
 //! What a month costs: Kafka, self-managed and managed, against services that
 //! bill bytes or requests. Rule $1. Prices are inputs, never constants.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Assumption};
+use crate::curve::{Axis, Curve};
 use crate::error::{InputError, above_zero, within};
 use crate::exact::Exact;
+use crate::parameter::Provenance;
 use crate::unit::Unit;
 use plimsoll_units::{Rate, Size};
 use schemars::JsonSchema;
@@ -44,6 +46,9 @@ pub struct ByteService {
     pub per_tib: f64,
     /// What the smallest message counts for.
     pub least_bytes: u64,
+    /// Where the prices were read, and when.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// A service that bills requests.
@@ -56,6 +61,9 @@ pub struct RequestService {
     pub chunk_bytes: u64,
     /// Messages that share a request.
     pub messages_per_request: u64,
+    /// Where the prices were read, and when.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// A service that copies messages to queues.
@@ -64,6 +72,9 @@ pub struct RequestService {
 pub struct Fanout {
     /// For a million messages published.
     pub per_million_publishes: f64,
+    /// Where the prices were read, and when.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// A Kafka cluster.
@@ -78,6 +89,9 @@ pub struct Cluster {
     pub between_zones_gb: f64,
     /// People, for a month.
     pub operations_month: f64,
+    /// Where the prices were read, and when.
+    #[serde(default)]
+    pub source: String,
 }
 
 impl Prices {
@@ -225,6 +239,19 @@ pub fn cost(input: &Input) -> Result<Answer, InputError> {
     let mut cheapest = services
         .map(|(name, one, _)| (name, one * messages))
         .to_vec();
+    let mut curve = Curve::new(
+        "What a month costs by messages a day",
+        Axis::log("messages a day", Unit::Count),
+        Axis::log("a month", Unit::Dollars),
+    );
+    let days: Vec<f64> = (0..=40)
+        .map(|step| messages.to_f64() / DAYS as f64 * 10_f64.powf(f64::from(step - 20) / 10.0))
+        .collect();
+    for (name, one, _) in services {
+        let month = |day: f64| one.to_f64() * day * DAYS as f64;
+        curve.line(name, days.iter().map(|&day| (day, month(day))));
+    }
+    let mut crossovers = Vec::new();
     let kafkas = [
         ("Kafka, self-managed", &prices.self_managed),
         ("Kafka, managed", &prices.managed),
@@ -234,6 +261,8 @@ pub fn cost(input: &Input) -> Result<Answer, InputError> {
         let traffic = Exact::from_f64(cluster.between_zones_gb) * size * copies / GB.into();
         let month = fixed + traffic * messages;
         cheapest.push((name, month));
+        let at = |day: f64| fixed.to_f64() + traffic.to_f64() * day * DAYS as f64;
+        curve.line(name, days.iter().map(|&day| (day, at(day))));
         answer.line(
             &format!("{name}, a month"),
             Unit::Dollars,
@@ -249,6 +278,7 @@ pub fn cost(input: &Input) -> Result<Answer, InputError> {
             );
         } else {
             let crossover = fixed / saved / DAYS.into();
+            crossovers.push((name, crossover));
             answer.line(
                 &format!("{name}, crossover"),
                 Unit::Count,
@@ -265,11 +295,66 @@ pub fn cost(input: &Input) -> Result<Answer, InputError> {
         );
     }
     answer.note(format!(
-        "prices as of {}, from a file that you can edit; people count only where operations_month says so.",
+        "prices as of {}; put your own into a copy of the file and pass it with --prices. People count only where operations_month says so.",
         prices.as_of
     ));
+    assume_prices(&mut answer, prices);
     corrections(&mut answer, &each, messages);
+    crossover_correction(&mut answer, &crossovers);
+    answer.curve(curve);
     Ok(answer)
+}
+
+/// The document's crossover against this cluster's.
+fn crossover_correction(answer: &mut Answer, crossovers: &[(&str, Exact)]) {
+    let shown: Vec<String> = crossovers
+        .iter()
+        .map(|(name, day)| format!("{} a day for {name}", Unit::Count.show(*day)))
+        .collect();
+    if shown.is_empty() {
+        return;
+    }
+    answer.correct(
+        "$1",
+        "Kafka pays from 100-500M messages a day",
+        &shown.join(", "),
+        "the crossover moves with the size of a message, the groups and the cluster",
+    );
+}
+
+/// Every price with where it came from.
+fn assume_prices(answer: &mut Answer, prices: &Prices) {
+    let shipped = *prices == Prices::shipped();
+    let mut price = |name: &str, value: String, source: &str| {
+        let provenance = match shipped {
+            true => Provenance::Default(source.to_owned()),
+            false => Provenance::User,
+        };
+        answer.assumptions.push(Assumption {
+            name: name.to_owned(),
+            value,
+            provenance,
+        });
+    };
+    let cluster = |cluster: &Cluster| {
+        format!(
+            "${} a broker and hour, ${} a GB and month, ${} a GB between zones",
+            cluster.broker_hour, cluster.disk_gb_month, cluster.between_zones_gb
+        )
+    };
+    let (pubsub, queue, fanout) = (&prices.pubsub, &prices.queue, &prices.fanout);
+    price(
+        "Pub/Sub",
+        format!("${} a TiB", pubsub.per_tib),
+        &pubsub.source,
+    );
+    let requests = format!("${} a million requests", queue.per_million_requests);
+    price("queue", requests, &queue.source);
+    let publishes = format!("${} a million publishes", fanout.per_million_publishes);
+    price("fan-out", publishes, &fanout.source);
+    let (own, service) = (&prices.self_managed, &prices.managed);
+    price("Kafka, self-managed", cluster(own), &own.source);
+    price("Kafka, managed", cluster(service), &service.source);
 }
 
 /// What one message costs.
@@ -324,7 +409,7 @@ fn corrections(answer: &mut Answer, each: &Messages, messages: Exact) {
             show(each.pubsub * messages)
         ),
         &format!(
-            "that is a price for requests; Pub/Sub bills bytes and takes as much only at {}",
+            "that is a price for requests, as queues and early Pub/Sub had it; Pub/Sub bills bytes and takes as much only at {}",
             Unit::Bytes.show(each.as_much)
         ),
     );

@@ -6,6 +6,7 @@
 
 use crate::answer::Answer;
 use crate::batch::{BatchShape, DEFAULT_BATCH_BYTES, RecordShape};
+use crate::curve::{Axis, Curve};
 use crate::error::{InputError, above_zero, within};
 use crate::exact::Exact;
 use crate::parameter::{Between, Parameter};
@@ -155,6 +156,16 @@ impl Model {
         })
     }
 
+    /// Bytes of one copy's active segments: empty after a roll, half full on
+    /// average, full or as old as a segment gets just before one.
+    fn active(&self, storage: &Storage) -> Range {
+        let segments = storage.segment.exact() * Exact::from(storage.partitions);
+        let most = self
+            .append_rate
+            .map(|rate| (rate * storage.roll.exact()).min(segments));
+        Range::new(0_u64, most.mid() * Exact::ratio(1, 2), most.high())
+    }
+
     /// Bytes of all copies, with indexes, for records that stay so long.
     pub(crate) fn used(&self, seconds: Range) -> Range {
         let with_index = self.index_share.map(|share| Exact::ONE + share);
@@ -213,6 +224,13 @@ pub fn disk(input: &Input) -> Result<Answer, InputError> {
         index,
         "20 bytes a batch, or for batches past 4096 bytes together",
     )?;
+    let active = model.active(storage);
+    line.line(
+        "in active segments",
+        Unit::Bytes,
+        active,
+        "the last segment of every partition: filling, so never deleted alone",
+    )?;
     let lingering = model.append_rate * model.lingering;
     line.line(
         "expired, not yet deleted",
@@ -239,6 +257,12 @@ pub fn disk(input: &Input) -> Result<Answer, InputError> {
         per_broker,
         "to provision ÷ brokers",
     )?;
+    line.line(
+        "alert goes off at",
+        Unit::Bytes,
+        per_broker.map(|bytes| bytes * storage.alert.exact()),
+        "D7: used on one broker: per broker × alert",
+    )?;
     one_broker_lost(line, provision, storage)?;
     let sparse = Exact::from(PREALLOCATED_BYTES) * partitions.into() * model.replication;
     line.line(
@@ -247,10 +271,32 @@ pub fn disk(input: &Input) -> Result<Answer, InputError> {
         sparse,
         "apparent size of the active segments' indexes; sparse, takes no blocks",
     )?;
+    line.curve(filling(&model, retention, provision, storage));
     line.bind(model.room_from, "it sets the room above what is used");
     assume(line, storage, &model);
     corrections(line, input, payload, &model);
     Ok(answer)
+}
+
+/// Bytes of all replicas while the topic fills, until deletion keeps them level.
+fn filling(model: &Model, retention: Exact, provision: Range, storage: &Storage) -> Curve {
+    let kept = retention + model.lingering.mid();
+    let rate = model.used(Exact::ONE.into());
+    let end = kept.to_f64() * 1.3;
+    let mut curve = Curve::new(
+        "Disk over time, until deletion keeps it level",
+        Axis::new("since the topic was created", Unit::Seconds),
+        Axis::new("bytes of all replicas", Unit::Bytes),
+    );
+    const STEPS: u32 = 100;
+    let times = (0..=STEPS).map(|step| end * f64::from(step) / f64::from(STEPS));
+    let held = |time: f64| rate.mid().to_f64() * time.min(kept.to_f64());
+    curve.line("used", times.map(|time| (time, held(time))));
+    let level = |bytes: Exact| [(0.0, bytes.to_f64()), (end, bytes.to_f64())];
+    let provision = provision.mid();
+    curve.line("alert", level(provision * storage.alert.exact()));
+    curve.line("provisioned", level(provision));
+    curve
 }
 
 /// When a broker is gone for good, the rest take its replicas while there are

@@ -23,6 +23,22 @@ pub enum InputError {
         /// The line of the answer.
         line: String,
     },
+    /// Runs give no calibration, or a file holds none.
+    #[error(
+        "calibration: {reason}; accepted: what `plimsoll calibrate` wrote, from valid runs of one machine"
+    )]
+    Calibration {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Text is no input of a calculator.
+    #[error("the input of {calculator}: {reason}; accepted: what the schema of {calculator} says")]
+    Json {
+        /// What the reader said, with the field.
+        reason: String,
+        /// The calculator.
+        calculator: String,
+    },
     /// A file of prices cannot be read.
     #[error("prices: {reason}; accepted: a file like the one that `size cost` ships with")]
     Prices {

@@ -119,7 +119,8 @@ impl Exact {
     }
 }
 
-fn common_divisor(mut a: u128, mut b: u128) -> u128 {
+/// The largest number that divides both; one for zeros.
+pub(crate) fn common_divisor(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
         (a, b) = (b, a % b);
     }

@@ -2,6 +2,7 @@
 //! and C4.
 
 use crate::answer::Answer;
+use crate::curve::{Axis, Curve};
 use crate::error::{InputError, above_zero};
 use crate::exact::Exact;
 use crate::parameter::Parameter;
@@ -108,6 +109,7 @@ pub fn lag(input: &Input) -> Result<Answer, InputError> {
         let retention = above_zero("retention", retention)?;
         loss(&mut answer, input, start, retention)?;
     }
+    answer.curve(course(input, start));
     let same = alert_records / alert_age;
     answer.line(
         "alerts agree at",
@@ -139,6 +141,41 @@ pub fn lag(input: &Input) -> Result<Answer, InputError> {
         "that is what can be read, and where a restart resumes; a committed offset is the next one to read",
     );
     Ok(answer)
+}
+
+/// Lag over time: it grows through the outage, then falls, or goes on growing.
+fn course(input: &Input, start: Exact) -> Curve {
+    let (produced, consumed) = (input.produced.per_second(), input.consumed.per_second());
+    let (lag, outage) = (Exact::from(input.lag).to_f64(), input.outage.secs_f64());
+    let start = start.to_f64();
+    let after = match consumed > produced {
+        true => start / (consumed - produced) * 1.1,
+        false => 1800.0,
+    };
+    let mut curve = Curve::new(
+        "How lag runs its course",
+        Axis::new("time", Unit::Seconds),
+        Axis::new("records behind", Unit::Count),
+    );
+    const STEPS: u32 = 60;
+    let step = |of: f64| (0..=STEPS).map(move |at| of * f64::from(at) / f64::from(STEPS));
+    let rising = step(outage).map(|time| (time, lag + produced * time));
+    let falling = step(after).map(|time| {
+        let left = start + (produced - consumed) * time;
+        (outage + time, left.max(0.0))
+    });
+    let all: Vec<_> = rising.filter(|_| outage > 0.0).chain(falling).collect();
+    let end = outage + after;
+    curve.line("lag", all);
+    let alert = Exact::from(input.alert_records.value).to_f64();
+    curve.line("alert", [(0.0, alert), (end, alert)]);
+    if let Some(retention) = input.retention {
+        let most = produced * retention.secs_f64();
+        if most <= 3.0 * (lag + produced * outage).max(start) {
+            curve.line("lost beyond retention", [(0.0, most), (end, most)]);
+        }
+    }
+    curve
 }
 
 fn grows(

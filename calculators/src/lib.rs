@@ -8,10 +8,12 @@
 pub mod answer;
 pub mod batch;
 pub mod brokers;
+pub mod calibration;
 pub mod choose;
 pub mod compaction;
 pub mod consumers;
 pub mod cost;
+pub mod curve;
 pub mod disk;
 mod error;
 mod exact;
@@ -21,9 +23,12 @@ pub mod network;
 pub mod offsets;
 mod parameter;
 pub mod partitions;
+pub mod plan;
 mod range;
 pub mod rebalance;
+pub mod registry;
 pub mod retention;
+pub mod simulate;
 pub mod transactions;
 mod unit;
 

@@ -25,6 +25,12 @@ pub struct Input {
     pub storage: Storage,
     /// How far behind the slowest consumer may be.
     pub slowest_consumer: Option<Span>,
+    /// The topic's `retention.ms`, where it is set already.
+    #[serde(default)]
+    pub time: Option<Span>,
+    /// The topic's `retention.bytes`, for one partition, where it is set already.
+    #[serde(default)]
+    pub bytes: Option<Size>,
 }
 
 /// The retention that `input.disk` pays for.
@@ -78,12 +84,16 @@ pub fn retention(input: &Input) -> Result<Answer, InputError> {
         model.lingering,
         "D4: the last byte of a segment expires, then the check, then the delete",
     )?;
-    answer.bind(
-        "time",
-        "retention.ms and retention.bytes are one limit each; whichever is reached first deletes",
-    );
+    let settings = settings(&mut answer, input, &model, kept)?;
+    let safe = settings.map(|kept| kept * Exact::from(input.rate));
+    answer.line(
+        "a consumer may be behind by",
+        Unit::Count,
+        safe,
+        "retention × rate, in records: further behind it loses some",
+    )?;
     if let Some(behind) = input.slowest_consumer {
-        oldest_read(&mut answer, kept, behind)?;
+        oldest_read(&mut answer, settings, behind)?;
     }
     if kept.mid().is_zero() {
         answer.note(
@@ -98,6 +108,50 @@ pub fn retention(input: &Input) -> Result<Answer, InputError> {
         "a segment whose records have all expired is rolled first",
     );
     Ok(answer)
+}
+
+/// What the disk pays for against what the topic's settings allow: whichever is
+/// shortest deletes, and binds.
+fn settings(
+    answer: &mut Answer,
+    input: &Input,
+    model: &Model,
+    disk: Range,
+) -> Result<Range, InputError> {
+    let mut terms = vec![("the disk", disk)];
+    if let Some(time) = input.time {
+        let time = Range::from(above_zero("time", time)?);
+        answer.line(
+            "by retention.ms",
+            Unit::Seconds,
+            time,
+            "the topic's setting",
+        )?;
+        terms.push(("retention.ms", time));
+    }
+    if let Some(bytes) = input.bytes {
+        let all = above_zero("bytes", bytes)? * Exact::from(input.storage.partitions);
+        let held = model.append_rate.map(|rate| all / rate);
+        answer.line(
+            "by retention.bytes",
+            Unit::Seconds,
+            held,
+            "retention.bytes × partitions ÷ append rate; partitions evenly filled",
+        )?;
+        terms.push(("retention.bytes", held));
+    }
+    let shortest = terms.iter().min_by_key(|(_, range)| range.mid());
+    let (term, least) = shortest.copied().unwrap_or(("the disk", disk));
+    let because = match term {
+        "the disk" if terms.len() > 1 => "it is full before the settings delete",
+        "the disk" => "no retention.ms or retention.bytes was given to compare it with",
+        _ => "it is the shortest: it deletes first",
+    };
+    answer.bind(term, because);
+    if term == "the disk" && terms.len() > 1 {
+        answer.note("the disk fills up before the topic's settings delete anything: shorten them.");
+    }
+    Ok(least)
 }
 
 fn oldest_read(answer: &mut Answer, kept: Range, behind: Span) -> Result<(), InputError> {

@@ -13,18 +13,18 @@ use std::fmt::{Debug, Write as _};
 use std::str::FromStr;
 
 /// A quantity from its text.
-fn of<T: FromStr<Err: Debug>>(text: &str) -> T {
+pub(crate) fn of<T: FromStr<Err: Debug>>(text: &str) -> T {
     text.parse().expect(text)
 }
 
 /// A line's quantity for a person.
-fn shown<'a>(answer: &'a Answer, line: &str) -> &'a str {
+pub(crate) fn shown<'a>(answer: &'a Answer, line: &str) -> &'a str {
     let line = answer.get(line).unwrap_or_else(|| panic!("{answer:#?}"));
     line.value.shown()
 }
 
 /// A line's least, likely and most.
-fn numbers(answer: &Answer, line: &str) -> [f64; 3] {
+pub(crate) fn numbers(answer: &Answer, line: &str) -> [f64; 3] {
     match &answer.get(line).unwrap_or_else(|| panic!("{line}")).value {
         Value::Quantity { low, mid, high, .. } => {
             [low, mid, high].map(|number| number.as_f64().expect("a finite number"))
@@ -33,7 +33,7 @@ fn numbers(answer: &Answer, line: &str) -> [f64; 3] {
     }
 }
 
-fn mid(answer: &Answer, line: &str) -> f64 {
+pub(crate) fn mid(answer: &Answer, line: &str) -> f64 {
     numbers(answer, line)[1]
 }
 
@@ -51,7 +51,7 @@ fn storage(brokers: u32, partitions: u32) -> Storage {
 }
 
 /// The answer as plain text.
-fn table(answer: &Answer) -> String {
+pub(crate) fn table(answer: &Answer) -> String {
     let mut text = String::new();
     for line in &answer.lines {
         let _ = writeln!(

@@ -1,6 +1,7 @@
 //! What transactions cost a producer: rule B3.
 
 use crate::answer::Answer;
+use crate::curve::{Axis, Curve};
 use crate::error::{InputError, above_zero};
 use crate::exact::Exact;
 use crate::parameter::{Between, Parameter};
@@ -18,14 +19,14 @@ pub struct Input {
     /// Records of one transaction.
     pub records: Count,
     /// Time that a commit takes.
-    pub commit: Span,
+    pub commit: Parameter<Span>,
     /// Share of the throughput that may be lost.
     pub overhead: Parameter<Between<Share>>,
 }
 
 impl Input {
     /// Transactions of `records` on a producer that does `plain` without.
-    pub fn new(plain: Rate, records: Count, commit: Span) -> Self {
+    pub fn new(plain: Rate, records: Count, commit: Parameter<Span>) -> Self {
         Self {
             plain,
             records,
@@ -41,7 +42,7 @@ impl Input {
 /// records a transaction keep it at o.
 pub fn transactions(input: &Input) -> Result<Answer, InputError> {
     let records = above_zero("records", input.records)?;
-    let commit = above_zero("commit", input.commit)?;
+    let commit = above_zero("commit", input.commit.value)?;
     let plain = Exact::from(input.plain);
     above_zero("overhead", input.overhead.value.low)?;
     let sending = records / plain;
@@ -88,7 +89,20 @@ pub fn transactions(input: &Input) -> Result<Answer, InputError> {
         ),
         false => answer.bind("sending", "sending takes longer than committing"),
     }
+    let mut curve = Curve::new(
+        "What transactions cost by records in each",
+        Axis::log("records of one transaction", Unit::Count),
+        Axis::new("share of the throughput lost", Unit::Share),
+    );
+    let around = (0..=40).map(|step| records.to_f64() * 10_f64.powf(f64::from(step - 20) / 10.0));
+    let lost = |n: f64| commit.to_f64() / (n / plain.to_f64() + commit.to_f64());
+    curve.line(
+        "overhead",
+        around.filter(|n| *n >= 1.0).map(|n| (n, lost(n))),
+    );
+    answer.curve(curve);
     answer.note("readers under read_committed see a record only after its commit: latency grows by the transaction's length.");
+    answer.assume("commit", &input.commit);
     answer.assume("overhead", &input.overhead);
     let range = Unit::Share.show(overhead);
     answer.correct(

@@ -6,12 +6,15 @@
 //! line that names what was wrong and what would be accepted.
 
 mod admin;
+mod ask;
+mod calibrate;
 mod compare;
 mod doctor;
 pub mod embedded;
 pub mod failure;
 mod groups;
 mod interrupt;
+mod plan;
 mod report;
 mod run;
 mod serve;
@@ -19,7 +22,7 @@ mod size;
 mod target_config;
 mod topics;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::Outcome;
 use std::process::ExitCode;
 
@@ -46,6 +49,8 @@ enum Command {
     Topics(topics::Args),
     Groups(groups::Args),
     Doctor(doctor::Args),
+    Calibrate(calibrate::Args),
+    Plan(Box<plan::Args>),
 }
 
 impl Command {
@@ -59,13 +64,23 @@ impl Command {
             Self::Topics(args) => topics::run(args),
             Self::Groups(args) => groups::run(args),
             Self::Doctor(args) => doctor::run(&args),
+            Self::Calibrate(args) => calibrate::run(&args),
+            Self::Plan(args) => plan::run(*args),
         }
     }
 }
 
-/// Does what the command line asks for.
+/// The description of the whole command line.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Does what the command line asks for, and asks for what a calculator without
+/// arguments needs.
 pub fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    let words: Vec<_> = std::env::args_os().collect();
+    let words = ask::complete(&command(), &words).unwrap_or(words);
+    match Cli::parse_from(words).command.run() {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
@@ -74,8 +89,6 @@ pub fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
-
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();

@@ -14,7 +14,7 @@ use crate::lag::{self, lag};
 use crate::memory::{self, memory};
 use crate::network::{self, network};
 use crate::offsets::{self, offsets};
-use crate::parameter::Between;
+use crate::parameter::{Between, Parameter};
 use crate::partitions::{self, partitions};
 use crate::rebalance::{self, rebalance};
 use crate::transactions::{self, transactions};
@@ -134,7 +134,7 @@ fn the_courses_over_time_name_their_fields() {
     input.dirty.value = of("50%");
     (input.new_keys, input.tombstones) = (of("60%"), of("60%"));
     check(compaction(&input), "tombstones is 0.6");
-    let input = transactions::Input::new(of("1K/s"), of("0"), of("1ms"));
+    let input = transactions::Input::new(of("1K/s"), of("0"), Parameter::user(of("1ms")));
     check(transactions(&input), "records is 0");
     check(offsets(&offsets::Input::new(0, 1)), "groups is 0");
     check(choose(&choose::Input::new(of("1/s"), 0)), "readers is 0");

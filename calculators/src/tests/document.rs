@@ -9,6 +9,7 @@ use crate::consumers::{self, consumers};
 use crate::cost::{self, cost};
 use crate::disk::{self, disk};
 use crate::lag::{self, lag};
+use crate::parameter::Parameter;
 use crate::partitions::{self, partitions, skew_ratio};
 use crate::rebalance::{self, rebalance};
 use crate::transactions::{self, transactions};
@@ -245,7 +246,8 @@ fn the_session_timeout_is_45_seconds() {
 #[test]
 fn transactions_cost_what_their_size_says() {
     let check = |records: &str, overhead: &str| {
-        let input = transactions::Input::new(of("100K/s"), of(records), of("10ms"));
+        let input =
+            transactions::Input::new(of("100K/s"), of(records), Parameter::user(of("10ms")));
         let answer = transactions(&input).expect("a sound input");
         assert_eq!(shown(&answer, "overhead"), overhead, "{records}");
         assert_eq!(
@@ -298,4 +300,138 @@ fn overkill_and_sweet_spot_lead_to_different_things() {
     check(|input| input.replay = true, "500/s", 1, "Kafka");
     check(|input| input.serverless = true, "1K/s", 3, "Pub/Sub");
     check(|input| input.serverless = true, "10K/s", 3, "Kafka");
+}
+
+/// Every figure and claim that does not stand: its rule, the document's words,
+/// ours, and the calculator that says so.
+#[test]
+fn everything_that_is_off_is_said_with_both_numbers() {
+    let mut compressed = storage(3, 12);
+    compressed.ratio = disk::documented_ratio();
+    let disk_of = |rate: &str, size: &str, days: &str, storage: disk::Storage| {
+        let record = RecordShape::of(of(size));
+        let (rate, retention) = (of(rate), of(days));
+        disk(&disk::Input {
+            rate,
+            record,
+            retention,
+            storage,
+        })
+        .expect("sound")
+    };
+    let retention = crate::retention::retention(&crate::retention::Input {
+        disk: of("30TB"),
+        rate: of("50K/s"),
+        record: RecordShape::of(of("1KB")),
+        storage: storage(3, 12),
+        slowest_consumer: None,
+        time: None,
+        bytes: None,
+    });
+    let mut hot = partitions::Input::new(of("50K/s"), of("1KB"));
+    hot.hot_key = Some(of("90%"));
+    let answers = [
+        disk_of("100K/s", "1KB", "7d", storage(3, 12)),
+        disk_of("50K/s", "1KB", "7d", compressed),
+        disk_of("100K/s", "500B", "30d", storage(3, 12)),
+        disk_of("100K/s", "500B", "14d", storage(3, 12)),
+        disk_of("50K/s", "1KB", "30d", storage(3, 12)),
+        retention.expect("sound"),
+        partitions(&hot).expect("sound"),
+        consumers(&consumers::Input::new(of("50K/s"), of("10ms"))).expect("sound"),
+        brokers(&brokers::Input::new(of("50K/s"), of("1KB"))).expect("sound"),
+        lag(&lag::Input::new(of("100K/s"), of("200K/s"))).expect("sound"),
+        rebalance(&rebalance::Input::new(of("10K/s"), 6, 2)).expect("sound"),
+        crate::offsets::offsets(&crate::offsets::Input::new(1, 6)).expect("sound"),
+        cost(&cost::Input::new(of("500M/d"), of("1000B"))).expect("sound"),
+    ];
+    let said = [
+        ("disk", "D1", "about 60 TB", "217.7 TB"),
+        ("disk", "D1", "30 TB", "90.72 TB"),
+        ("disk", "D1", "about 13 TB", "129.6 TB (117.9 TiB) a copy"),
+        ("disk", "D1", "5 TB in two weeks", "60.48 TB"),
+        ("disk", "D1", "nothing, in the walkthrough", "388.8 TB"),
+        ("disk", "D2", "20-30% segment overhead", "0.49%"),
+        ("disk", "D3", "codecs without zstd", "zstd"),
+        ("disk", "D7", "80% in one table, above 85%", "80%"),
+        (
+            "retention",
+            "D4",
+            "active segment is not deleted",
+            "rolled and deleted",
+        ),
+        (
+            "partitions",
+            "P2",
+            "10-50 partitions at 50K/s in the table, 50-100",
+            "terms above",
+        ),
+        (
+            "partitions",
+            "P3",
+            "10-30 MB/s, and 10-50K records/s",
+            "10-50 MB/s at 1 KB",
+        ),
+        (
+            "partitions",
+            "P9",
+            "sticky since 2.4",
+            "since 3.3; murmur2 in the Java client, CRC32",
+        ),
+        (
+            "partitions",
+            "P10",
+            "ten times the others",
+            "81x at ten partitions",
+        ),
+        ("partitions", "P11", "moves no data", "existing keys"),
+        (
+            "consumers",
+            "C1",
+            "50-100 for 50K/s",
+            "500 for 50K/s at 10 ms; 50-100 leave 1-2 ms",
+        ),
+        ("brokers", "B1", "100-200 MB/s", "33.33 MB/s to 66.67 MB/s"),
+        (
+            "brokers",
+            "B5",
+            "tolerates two failures",
+            "writes one at min.insync.replicas 2",
+        ),
+        (
+            "lag",
+            "C2",
+            "10K messages or 5 min",
+            "33.33/s; 10K messages are 0.1 s at 100K/s",
+        ),
+        (
+            "lag",
+            "C2",
+            "log end − position",
+            "high watermark − committed offset; last stable",
+        ),
+        ("rebalance", "R3", "10 s", "45 s since Kafka 3.0"),
+        ("rebalance", "R1", "A gets four, C two", "three each"),
+        ("offsets", "C2", "consumed through 5", "consumed through 4"),
+        (
+            "offsets",
+            "C2",
+            "fetches from the committed offset",
+            "position in memory",
+        ),
+        (
+            "cost",
+            "$1",
+            "$0.40 per million, $6000 a month",
+            "$0.0728 per million",
+        ),
+        ("cost", "$1", "100-500M messages a day", "666.2M a day"),
+    ];
+    for (calculator, rule, document, right) in said {
+        let found = answers.iter().filter(|a| a.calculator == calculator);
+        let mut corrections = found.flat_map(|answer| &answer.corrections);
+        let told = corrections
+            .any(|c| c.rule == rule && c.document.contains(document) && c.right.contains(right));
+        assert!(told, "{calculator}, {rule}: {document}, {right}");
+    }
 }

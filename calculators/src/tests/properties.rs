@@ -12,6 +12,7 @@ use crate::lag::{self, lag};
 use crate::memory::{self, memory};
 use crate::network::{self, network};
 use crate::offsets::{self, offsets};
+use crate::parameter::Parameter;
 use crate::partitions::{self, partitions};
 use crate::rebalance::{self, rebalance};
 use crate::retention::{self, retention};
@@ -55,6 +56,8 @@ proptest! {
             record: topic.record,
             storage: topic.storage,
             slowest_consumer: None,
+            time: None,
+            bytes: None,
         };
         let [low, kept, high] = numbers(&retention(&input).expect("a sound input"), "retention");
         prop_assert!(low <= kept && kept <= high);
@@ -74,6 +77,8 @@ fn the_largest_quantities_do_not_overflow() {
         record: RecordShape::of(Size::from_bytes(1)),
         storage: storage(1000, 10_000),
         slowest_consumer: None,
+        time: None,
+        bytes: None,
     };
     assert!(retention(&input).is_ok());
 }
@@ -90,7 +95,14 @@ fn every_calculator_takes_a_billion_records_a_second() {
     assert!(lag(&lag::Input::new(rate, of("0.1/s"))).is_ok());
     assert!(rebalance(&rebalance::Input::new(rate, 100_000, 1000)).is_ok());
     assert!(compaction(&compaction::Input::new(of("1000000G"), size, rate)).is_ok());
-    assert!(transactions(&transactions::Input::new(rate, of("1G"), of("1d"))).is_ok());
+    assert!(
+        transactions(&transactions::Input::new(
+            rate,
+            of("1G"),
+            Parameter::user(of("1d"))
+        ))
+        .is_ok()
+    );
     assert!(offsets(&offsets::Input::new(1_000_000, 1_000_000)).is_ok());
     assert!(cost(&cost::Input::new(rate, size)).is_ok());
     assert!(choose(&choose::Input::new(rate, 1000)).is_ok());
@@ -121,10 +133,10 @@ proptest! {
     fn enough_records_keep_the_overhead_allowed(plain in 1..1_000_000_u64, millis in 1..10_000_u64) {
         let plain = rate(plain as f64);
         let commit = Span::from_millis(millis);
-        let one = transactions(&transactions::Input::new(plain, of("1"), commit)).expect("sound");
+        let one = transactions(&transactions::Input::new(plain, of("1"), Parameter::user(commit))).expect("sound");
         let [_, enough, _] = numbers(&one, "records for the allowed overhead");
         let count = plimsoll_units::Count::new((enough as u64).max(1));
-        let larger = transactions(&transactions::Input::new(plain, count, commit)).expect("sound");
+        let larger = transactions(&transactions::Input::new(plain, count, Parameter::user(commit))).expect("sound");
         prop_assert!(mid(&larger, "overhead") <= 0.25 + 1e-12);
     }
 

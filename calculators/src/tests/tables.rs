@@ -12,6 +12,7 @@ use crate::lag::{self, lag};
 use crate::memory::{self, memory};
 use crate::network::{self, network};
 use crate::offsets::{self, offsets};
+use crate::parameter::Parameter;
 use crate::partitions::{self, partitions};
 use crate::rebalance::{self, rebalance};
 use crate::retention::{self, retention};
@@ -36,6 +37,8 @@ fn retention_of_thirty_terabytes() {
         record: RecordShape::of(of("1KB")),
         storage: storage(3, 50),
         slowest_consumer: Some(of("3d")),
+        time: None,
+        bytes: None,
     };
     insta::assert_snapshot!(table(&retention(&input).expect("a sound input")));
 }
@@ -117,7 +120,7 @@ fn compaction_of_ten_million_keys() {
 
 #[test]
 fn transactions_of_a_thousand_records() {
-    let input = transactions::Input::new(of("100K/s"), of("1K"), of("10ms"));
+    let input = transactions::Input::new(of("100K/s"), of("1K"), Parameter::user(of("10ms")));
     insta::assert_snapshot!(table(&transactions(&input).expect("a sound input")));
 }
 

@@ -1,9 +1,10 @@
 //! `plimsoll size brokers`.
 
-use super::load::Load;
+use super::load::{Fanout, Load};
 use plimsoll_calculators::brokers::{Input, brokers};
-use plimsoll_calculators::{Answer, Between, InputError};
-use plimsoll_units::{ByteRate, Rate, Share, Size};
+use plimsoll_calculators::calibration::Calibration;
+use plimsoll_calculators::{Answer, Between, InputError, Parameter};
+use plimsoll_units::{ByteRate, Rate, Share, Size, Span};
 
 /// Brokers that a cluster needs, with one to lose.
 #[derive(clap::Args)]
@@ -13,12 +14,8 @@ use plimsoll_units::{ByteRate, Rate, Share, Size};
 pub struct Args {
     #[command(flatten)]
     load: Load,
-    /// Copies of every partition.
-    #[arg(long, default_value_t = 3)]
-    replication: u32,
-    /// Groups that read everything.
-    #[arg(long, default_value_t = 1)]
-    groups: u32,
+    #[command(flatten)]
+    fanout: Fanout,
     /// Partitions of all topics, before replication.
     #[arg(long, default_value_t = 12)]
     partitions: u32,
@@ -37,6 +34,15 @@ pub struct Args {
     /// Records a second that one broker takes; the document has 100K/s..200K/s.
     #[arg(long, value_name = "RATE[..RATE]")]
     records: Option<Between<Rate>>,
+    /// What one broker's network carries in one direction: 1250MB/s.
+    #[arg(long)]
+    link: Option<ByteRate>,
+    /// Cores of one broker.
+    #[arg(long)]
+    cores: Option<u32>,
+    /// CPU time that one broker spends on 10^9 bytes appended: 3s.
+    #[arg(long, value_name = "SPAN", requires = "cores")]
+    cpu_per_gb: Option<Span>,
     /// Replicas that one broker holds.
     #[arg(long)]
     replicas: Option<u32>,
@@ -47,10 +53,18 @@ pub struct Args {
 
 impl Args {
     /// Computes the answer.
-    pub fn answer(self) -> Result<Answer, InputError> {
+    pub fn answer(self, calibration: Option<&Calibration>) -> Result<Answer, InputError> {
         let mut input = Input::new(self.load.rate, self.load.size);
-        input.replication = self.replication;
-        input.groups = self.groups;
+        input.link = self.link;
+        input.cores = self.cores;
+        if let Some(found) = calibration {
+            input.calibrate(found);
+        }
+        if let Some(cost) = self.cpu_per_gb {
+            input.cpu_per_gb = Some(Parameter::user(cost));
+        }
+        input.replication = self.fanout.replication;
+        input.groups = self.fanout.groups;
         input.partitions = self.partitions;
         input.disk = self.disk;
         input.broker_disk = self.broker_disk;

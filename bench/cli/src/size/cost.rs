@@ -1,6 +1,6 @@
 //! `plimsoll size cost`.
 
-use super::load::Load;
+use super::load::{Fanout, Load};
 use crate::failure::Failure;
 use anyhow::Context as _;
 use plimsoll_calculators::Answer;
@@ -14,12 +14,8 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(flatten)]
     load: Load,
-    /// Groups that read everything.
-    #[arg(long, default_value_t = 1)]
-    groups: u32,
-    /// Copies of every partition.
-    #[arg(long, default_value_t = 3)]
-    replication: u32,
+    #[command(flatten)]
+    fanout: Fanout,
     /// Brokers.
     #[arg(long, default_value_t = 3)]
     brokers: u32,
@@ -36,8 +32,8 @@ impl Args {
     pub fn answer(self) -> Result<Answer, Failure> {
         let mut input = Input::new(self.load.rate, self.load.size);
         input.disk = self.disk.unwrap_or(input.disk);
-        input.groups = self.groups;
-        input.replication = self.replication;
+        input.groups = self.fanout.groups;
+        input.replication = self.fanout.replication;
         input.brokers = self.brokers;
         if let Some(file) = &self.prices {
             let text = std::fs::read_to_string(file)

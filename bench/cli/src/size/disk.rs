@@ -1,6 +1,7 @@
 //! `plimsoll size disk`.
 
 use super::load::{Load, Shape, Stored};
+use plimsoll_calculators::calibration::Calibration;
 use plimsoll_calculators::disk::{Input, disk};
 use plimsoll_calculators::{Answer, InputError};
 use plimsoll_units::Span;
@@ -24,12 +25,12 @@ pub struct Args {
 
 impl Args {
     /// Computes the answer.
-    pub fn answer(self) -> Result<Answer, InputError> {
+    pub fn answer(self, calibration: Option<&Calibration>) -> Result<Answer, InputError> {
         disk(&Input {
             rate: self.load.rate,
             record: self.shape.record(self.load.size),
             retention: self.retention,
-            storage: self.stored.storage(),
+            storage: self.stored.storage(calibration),
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use plimsoll_calculators::Between;
 use plimsoll_calculators::batch::{HeaderShape, RecordShape};
-use plimsoll_calculators::disk::Storage;
+use plimsoll_calculators::calibration::Calibration;
+use plimsoll_calculators::disk::{Storage, documented_ratio};
 use plimsoll_units::{Rate, Share, Size, Span};
 
 /// Records a second, and how large they are.
@@ -16,8 +17,19 @@ pub struct Load {
     pub size: Size,
 }
 
-/// What else a record holds.
+/// Who gets every record.
 #[derive(clap::Args)]
+pub struct Fanout {
+    /// Copies of every partition.
+    #[arg(long, default_value_t = 3)]
+    pub replication: u32,
+    /// Groups that read everything.
+    #[arg(long, default_value_t = 1)]
+    pub groups: u32,
+}
+
+/// What else a record holds.
+#[derive(Clone, clap::Args)]
 pub struct Shape {
     /// Bytes of the key; null keys unless given.
     #[arg(long)]
@@ -65,8 +77,12 @@ pub struct Stored {
     #[arg(long)]
     pub batch: Option<Size>,
     /// How many times smaller compression makes records; the document has 3..6.
-    #[arg(long, value_name = "TIMES[..TIMES]")]
+    #[arg(long, value_name = "TIMES[..TIMES]", conflicts_with = "codec")]
     pub ratio: Option<Between<f64>>,
+    /// Codec of the batches: none, gzip, snappy, lz4 or zstd. Its ratio is the
+    /// calibration's on your records, or else the document's for any codec.
+    #[arg(long, value_name = "NAME", value_parser = codec)]
+    pub codec: Option<String>,
     /// Bytes at which a segment is rolled, log.segment.bytes.
     #[arg(long)]
     pub segment: Option<Size>,
@@ -81,10 +97,31 @@ pub struct Stored {
     pub alert: Option<Share>,
 }
 
+impl Default for Stored {
+    fn default() -> Self {
+        Self {
+            replication: 3,
+            brokers: 3,
+            partitions: 12,
+            batch: None,
+            ratio: None,
+            codec: None,
+            segment: None,
+            roll: None,
+            headroom: None,
+            alert: None,
+        }
+    }
+}
+
 impl Stored {
     /// These settings, defaults for the rest.
-    pub fn storage(self) -> Storage {
-        let default = Storage::default();
+    pub fn storage(self, calibration: Option<&Calibration>) -> Storage {
+        let mut default = Storage::default();
+        if let Some(codec) = self.codec.as_deref().filter(|codec| *codec != "none") {
+            let measured = calibration.and_then(|found| found.ratio(codec));
+            default.ratio = measured.unwrap_or_else(documented_ratio);
+        }
         Storage {
             replication: self.replication,
             brokers: self.brokers,
@@ -96,5 +133,12 @@ impl Stored {
             headroom: default.headroom.or_user(self.headroom),
             alert: default.alert.or_user(self.alert),
         }
+    }
+}
+
+fn codec(text: &str) -> Result<String, &'static str> {
+    match text {
+        "none" | "gzip" | "snappy" | "lz4" | "zstd" => Ok(text.to_owned()),
+        _ => Err("accepted: none, gzip, snappy, lz4 or zstd"),
     }
 }

@@ -1,6 +1,6 @@
 //! `plimsoll size network`.
 
-use super::load::Load;
+use super::load::{Fanout, Load};
 use plimsoll_calculators::network::{Input, network};
 use plimsoll_calculators::{Answer, InputError};
 use plimsoll_units::{ByteRate, Share, Size};
@@ -13,12 +13,8 @@ use plimsoll_units::{ByteRate, Share, Size};
 pub struct Args {
     #[command(flatten)]
     load: Load,
-    /// Copies of every partition.
-    #[arg(long, default_value_t = 3)]
-    replication: u32,
-    /// Groups that read everything.
-    #[arg(long, default_value_t = 1)]
-    groups: u32,
+    #[command(flatten)]
+    fanout: Fanout,
     /// Brokers.
     #[arg(long, default_value_t = 3)]
     brokers: u32,
@@ -40,8 +36,8 @@ impl Args {
     /// Computes the answer.
     pub fn answer(self) -> Result<Answer, InputError> {
         let mut input = Input::new(self.load.rate, self.load.size);
-        input.replication = self.replication;
-        input.groups = self.groups;
+        input.replication = self.fanout.replication;
+        input.groups = self.fanout.groups;
         input.brokers = self.brokers;
         input.link = self.link;
         input.held = self.held;

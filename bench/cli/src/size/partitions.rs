@@ -1,6 +1,7 @@
 //! `plimsoll size partitions`.
 
 use super::load::Load;
+use plimsoll_calculators::calibration::Calibration;
 use plimsoll_calculators::partitions::{Input, partitions};
 use plimsoll_calculators::{Answer, Between, InputError};
 use plimsoll_units::{ByteRate, Rate, Share, Span};
@@ -19,6 +20,15 @@ pub struct Args {
     /// Time that a consumer spends on a record.
     #[arg(long)]
     processing: Option<Span>,
+    /// Partitions that the topic has now.
+    #[arg(long)]
+    current: Option<u32>,
+    /// Brokers that hold the partitions.
+    #[arg(long)]
+    brokers: Option<u32>,
+    /// Copies of every partition; 3 unless given.
+    #[arg(long, requires = "brokers")]
+    replication: Option<u32>,
     /// Share of the records that carry the hottest key.
     #[arg(long)]
     hot_key: Option<Share>,
@@ -32,8 +42,14 @@ pub struct Args {
 
 impl Args {
     /// Computes the answer.
-    pub fn answer(self) -> Result<Answer, InputError> {
+    pub fn answer(self, calibration: Option<&Calibration>) -> Result<Answer, InputError> {
         let mut input = Input::new(self.load.rate, self.load.size);
+        if let Some(found) = calibration {
+            input.calibrate(found);
+        }
+        input.current = self.current;
+        input.brokers = self.brokers;
+        input.replication = self.replication;
         input.consumers = self.consumers;
         input.processing = self.processing;
         input.hot_key = self.hot_key;

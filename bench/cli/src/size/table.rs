@@ -42,7 +42,8 @@ pub fn render(answer: &Answer) -> String {
     text
 }
 
-fn table(header: [&str; 3]) -> Table {
+/// A table with lines around its header alone.
+pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     for lines_between_rows in [

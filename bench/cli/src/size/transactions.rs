@@ -1,7 +1,8 @@
 //! `plimsoll size transactions`.
 
+use plimsoll_calculators::calibration::Calibration;
 use plimsoll_calculators::transactions::{Input, transactions};
-use plimsoll_calculators::{Answer, Between, InputError};
+use plimsoll_calculators::{Answer, Between, InputError, Parameter};
 use plimsoll_units::{Count, Rate, Share, Span};
 
 /// What transactions cost, by records in each.
@@ -16,9 +17,9 @@ pub struct Args {
     /// Records of one transaction: 1K.
     #[arg(long)]
     records: Count,
-    /// Time that a commit takes: 10ms.
+    /// Time that a commit takes: 10ms; the calibration's unless given.
     #[arg(long)]
-    commit: Span,
+    commit: Option<Span>,
     /// Share of the throughput that may be lost; the document has 20%..30%.
     #[arg(long, value_name = "SHARE[..SHARE]")]
     overhead: Option<Between<Share>>,
@@ -26,8 +27,12 @@ pub struct Args {
 
 impl Args {
     /// Computes the answer.
-    pub fn answer(self) -> Result<Answer, InputError> {
-        let mut input = Input::new(self.plain, self.records, self.commit);
+    pub fn answer(self, calibration: Option<&Calibration>) -> Result<Answer, InputError> {
+        let measured = calibration.and_then(|found| found.commit_seconds.as_ref()?.span());
+        let commit = self.commit.map(Parameter::user).or(measured);
+        let accepted = "a time such as 10ms, or a calibration with transactions in it";
+        let commit = commit.ok_or_else(|| InputError::refused("commit", "not given", accepted))?;
+        let mut input = Input::new(self.plain, self.records, commit);
         input.overhead = input.overhead.or_user(self.overhead);
         transactions(&input)
     }

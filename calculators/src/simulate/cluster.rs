@@ -1,0 +1,104 @@
+//! The shape of the cluster: who leads, who follows, and how large batches are.
+
+use super::queue::Nanos;
+use super::{Input, Service};
+
+/// Everything that stays as it is while the model runs, in nanoseconds, bytes
+/// and indices.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) brokers: u32,
+    pub(super) partitions: u32,
+    pub(super) replication: u32,
+    pub(super) groups: u32,
+    pub(super) acks_all: bool,
+    pub(super) cores: u32,
+    pub(super) exponential: bool,
+    /// Records of a batch, on average.
+    pub(super) records: f64,
+    /// Bytes of a batch.
+    pub(super) bytes: f64,
+    /// Records of a full batch, as after an outage.
+    pub(super) full_records: f64,
+    pub(super) producers: u32,
+    /// Batches a second.
+    pub(super) batches: f64,
+    /// Time that a batch takes to fill.
+    pub(super) filling: f64,
+    pub(super) half_trip: Nanos,
+    pub(super) request: f64,
+    pub(super) cpu_per_byte: f64,
+    pub(super) disk_per_byte: f64,
+    pub(super) link_per_byte: f64,
+    pub(super) budget: u32,
+    pub(super) failure: Option<Outage>,
+}
+
+/// A failure in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outage {
+    pub(super) detection: Nanos,
+    pub(super) election: Nanos,
+}
+
+const NANOS: f64 = 1e9;
+
+impl Shape {
+    pub(super) fn of(input: &Input) -> Self {
+        let machine = &input.machine;
+        let rate = input.rate.per_second();
+        let record = input.record.bytes() as f64;
+        let full = (input.batch.bytes() as f64 / record).floor().max(1.0);
+        let lanes = f64::from(input.producers) * f64::from(input.partitions);
+        let each = rate / lanes;
+        let linger = input.linger.secs_f64();
+        // The first record starts the linger; what arrives in it joins, until full.
+        let records = (1.0 + each * linger).min(full);
+        let filling = ((records - 1.0) / each).min(linger);
+        let filling = if records < 2.0 { linger } else { filling };
+        let nanos = |seconds: f64| (seconds * NANOS).round() as Nanos;
+        Self {
+            brokers: input.brokers,
+            partitions: input.partitions,
+            replication: input.replication,
+            groups: input.groups,
+            acks_all: input.acks_all,
+            cores: machine.cores.value,
+            exponential: machine.service == Service::Exponential,
+            records,
+            bytes: records * record,
+            full_records: full,
+            producers: input.producers,
+            batches: rate / records,
+            filling: if full <= 1.0 { 0.0 } else { filling * NANOS },
+            half_trip: nanos(input.round_trip.value.secs_f64() / 2.0),
+            request: machine.request.value.nanos() as f64,
+            cpu_per_byte: machine.gigabyte.value.secs_f64(),
+            disk_per_byte: NANOS / machine.disk.value.bytes_per_second() as f64,
+            link_per_byte: NANOS / machine.link.value.bytes_per_second() as f64,
+            budget: input.budget,
+            failure: input.failure.as_ref().map(|failure| Outage {
+                detection: failure.detection.value.nanos(),
+                election: failure.election.value.nanos(),
+            }),
+        }
+    }
+
+    /// The broker that leads `partition` while all live.
+    pub(super) const fn leader(&self, partition: u32) -> u32 {
+        partition % self.brokers
+    }
+
+    /// The broker of a partition's copy: 0 is the leader's. Followers are
+    /// shifted from round to round, as Kafka assigns them, so that every broker
+    /// follows every other.
+    pub(super) const fn replica(&self, partition: u32, copy: u32) -> u32 {
+        let leader = self.leader(partition);
+        if copy == 0 || self.brokers < 2 {
+            return leader;
+        }
+        let round = partition / self.brokers;
+        let step = (round + copy - 1) % (self.brokers - 1);
+        (leader + 1 + step) % self.brokers
+    }
+}

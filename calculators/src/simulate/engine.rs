@@ -1,0 +1,572 @@
+//! The event loop.
+
+use super::cluster::Shape;
+use super::failure::{self, Aftermath};
+use super::queue::{Nanos, Queue};
+use plimsoll_results::Histogram;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// The part of a run that is left out at its start.
+const WARMUP_PART: u32 = 10;
+
+/// What one seed found.
+pub(super) struct Run {
+    pub(super) steady: Phase,
+    pub(super) after: Option<Aftermath>,
+}
+
+/// What a stretch of time looked like.
+#[derive(Default)]
+pub(super) struct Phase {
+    pub(super) response: Histogram,
+    pub(super) end_to_end: Histogram,
+    /// Acknowledged batches a second, over those offered.
+    pub(super) kept_up: f64,
+    /// The busiest broker's use of its CPU, disk, network in and out.
+    pub(super) busy: [f64; 4],
+    pub(super) simulated: Nanos,
+}
+
+/// Where a batch or a fetch stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    /// A producer sends the next batch.
+    Send,
+    /// A batch has reached its leader, its CPU, its disk; is in the log.
+    Arrived(u32),
+    Received(u32),
+    Checked(u32),
+    Appended(u32),
+    /// A puller's fetch has passed the leader's CPU and network, the receiver's
+    /// network, CPU and disk; its next fetch is back at the leader.
+    Read(u32),
+    Sent(u32),
+    Landed(u32),
+    Got(u32),
+    Taken(u32),
+    Stored(u32),
+    Back(u32),
+}
+
+/// One batch on its way.
+#[derive(Clone, Copy)]
+struct Batch {
+    partition: u32,
+    created: Nanos,
+    bytes: f64,
+    records: f64,
+    /// Followers and groups that have not taken it yet.
+    waits: u16,
+    measured: bool,
+    backlog: bool,
+}
+
+/// A batch that has waited for its leader.
+pub(super) struct Waited {
+    pub(super) partition: u32,
+    pub(super) created: Nanos,
+    pub(super) records: f64,
+}
+
+/// Who fetches from a leader: a follower, or a group.
+struct Puller {
+    leader: u32,
+    /// The follower's broker; none for a group.
+    follower: Option<u32>,
+    waiting: Vec<u32>,
+    flying: Vec<u32>,
+    busy: bool,
+}
+
+struct Broker {
+    cpu: Queue,
+    disk: Queue,
+    link_in: Queue,
+    link_out: Queue,
+}
+
+impl Broker {
+    fn new(cores: u32) -> Self {
+        Self {
+            cpu: Queue::new(cores),
+            disk: Queue::new(1),
+            link_in: Queue::new(1),
+            link_out: Queue::new(1),
+        }
+    }
+}
+
+/// The model at one moment.
+pub(super) struct World<'s> {
+    pub(super) shape: &'s Shape,
+    now: Nanos,
+    sequence: u64,
+    events: BinaryHeap<Reverse<(Nanos, u64, Step)>>,
+    rng: ChaCha8Rng,
+    brokers: Vec<Broker>,
+    /// Followers by leader × broker, then groups by leader × group.
+    pullers: Vec<Puller>,
+    batches: Vec<Batch>,
+    free: Vec<u32>,
+    /// The broker that is gone.
+    pub(super) lost: Option<u32>,
+    to_send: u32,
+    measuring: bool,
+    phase: Phase,
+    acknowledged: u64,
+    offered: u64,
+    backlog_left: u64,
+}
+
+/// Runs the model with one seed.
+pub(super) fn run(shape: &Shape, seed: u64) -> Run {
+    let mut world = World::new(shape, seed);
+    world.drive(shape.budget / WARMUP_PART, false);
+    let steady = world.drive(shape.budget, true);
+    let after = shape.failure.map(|outage| failure::run(&mut world, outage));
+    Run { steady, after }
+}
+
+impl<'s> World<'s> {
+    fn new(shape: &'s Shape, seed: u64) -> Self {
+        let count = shape.brokers as usize;
+        let mut pullers = Vec::with_capacity(count * (count + shape.groups as usize));
+        for leader in 0..shape.brokers {
+            pullers.extend((0..shape.brokers).map(|follower| Puller::new(leader, Some(follower))));
+        }
+        for leader in 0..shape.brokers {
+            pullers.extend((0..shape.groups).map(|_| Puller::new(leader, None)));
+        }
+        Self {
+            shape,
+            now: 0,
+            sequence: 0,
+            events: BinaryHeap::new(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            brokers: (0..count).map(|_| Broker::new(shape.cores)).collect(),
+            pullers,
+            batches: Vec::new(),
+            free: Vec::new(),
+            lost: None,
+            to_send: 0,
+            measuring: false,
+            phase: Phase::default(),
+            acknowledged: 0,
+            offered: 0,
+            backlog_left: 0,
+        }
+    }
+
+    /// Sends `batches` more and returns what they met. What is on its way at the
+    /// end stays so, as in a cluster that goes on.
+    pub(super) fn drive(&mut self, batches: u32, measure: bool) -> Phase {
+        (self.to_send, self.measuring) = (batches, measure);
+        (self.phase, self.acknowledged, self.offered) = (Phase::default(), 0, 0);
+        for broker in &mut self.brokers {
+            for queue in [
+                &mut broker.cpu,
+                &mut broker.disk,
+                &mut broker.link_in,
+                &mut broker.link_out,
+            ] {
+                queue.forget();
+            }
+        }
+        let began = self.now;
+        self.send_next();
+        while self.to_send > 0 {
+            let Some(Reverse((at, _, step))) = self.events.pop() else {
+                break;
+            };
+            self.now = at;
+            self.step(step);
+        }
+        let time = self.now - began;
+        let mut phase = std::mem::take(&mut self.phase);
+        phase.simulated = time;
+        phase.kept_up = self.acknowledged as f64 / self.offered.max(1) as f64;
+        phase.busy = self.busiest(time);
+        phase
+    }
+
+    /// Goes on without sending until all of a backlog is acknowledged.
+    pub(super) fn drain_backlog(&mut self, most_batches: u32) -> Phase {
+        (self.to_send, self.measuring) = (most_batches, true);
+        self.phase = Phase::default();
+        self.send_next();
+        while self.backlog_left > 0 && self.to_send > 0 {
+            let Some(Reverse((at, _, step))) = self.events.pop() else {
+                break;
+            };
+            self.now = at;
+            self.step(step);
+        }
+        self.events
+            .retain(|Reverse((_, _, step))| *step != Step::Send);
+        std::mem::take(&mut self.phase)
+    }
+
+    /// Whether a backlog is still on its way.
+    pub(super) const fn has_backlog(&self) -> bool {
+        self.backlog_left > 0
+    }
+
+    pub(super) const fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Lets everything that is on its way arrive.
+    pub(super) fn settle(&mut self) {
+        (self.to_send, self.measuring) = (0, false);
+        while let Some(Reverse((at, _, step))) = self.events.pop() {
+            self.now = at;
+            if step != Step::Send {
+                self.step(step);
+            }
+        }
+    }
+
+    /// Lets time pass in which nothing happens; nothing may be on its way.
+    pub(super) fn jump(&mut self, time: Nanos) {
+        assert!(self.events.is_empty(), "nothing is on its way");
+        self.now += time;
+    }
+
+    /// Puts a batch of a backlog before its leader at `at`.
+    pub(super) fn push_backlog(&mut self, waited: &Waited, at: Nanos) {
+        let id = self.store(Batch {
+            partition: waited.partition,
+            created: waited.created,
+            bytes: waited.records * self.shape.bytes / self.shape.records,
+            records: waited.records,
+            waits: 0,
+            measured: true,
+            backlog: true,
+        });
+        self.backlog_left += 1;
+        self.schedule(at.max(self.now), Step::Arrived(id));
+    }
+
+    /// A number from 0 to 1.
+    pub(super) fn chance(&mut self) -> f64 {
+        self.rng.random()
+    }
+
+    fn busiest(&self, time: Nanos) -> [f64; 4] {
+        let living = self
+            .brokers
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.lost != Some(*at as u32));
+        living.fold([0.0; 4], |most, (_, broker)| {
+            let queues = [&broker.cpu, &broker.disk, &broker.link_in, &broker.link_out];
+            let used = queues.map(|queue| queue.utilisation(time));
+            [0, 1, 2, 3].map(|i: usize| f64::max(most[i], used[i]))
+        })
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Send => self.send(),
+            Step::Arrived(id) => {
+                let (leader, bytes) = (self.leader_of(id), self.batch(id).bytes);
+                let done = self.link(leader, bytes, true);
+                self.schedule(done, Step::Received(id));
+            }
+            Step::Received(id) => {
+                let (leader, bytes) = (self.leader_of(id), self.batch(id).bytes);
+                let done = self.cpu(leader, self.shape.request + bytes * self.shape.cpu_per_byte);
+                self.schedule(done, Step::Checked(id));
+            }
+            Step::Checked(id) => {
+                let (leader, bytes) = (self.leader_of(id), self.batch(id).bytes);
+                let done = self.disk(leader, bytes);
+                self.schedule(done, Step::Appended(id));
+            }
+            Step::Appended(id) => self.appended(id),
+            Step::Read(at) => {
+                let (leader, bytes) = (self.puller(at).leader, self.flying_bytes(at));
+                let done = self.link(leader, bytes, false);
+                self.schedule(done, Step::Sent(at));
+            }
+            Step::Sent(at) => self.after(self.shape.half_trip, Step::Landed(at)),
+            Step::Landed(at) => self.landed(at),
+            Step::Got(at) => {
+                let work = self.flying_bytes(at) * self.shape.cpu_per_byte;
+                let follower = self.puller(at).follower;
+                let done = follower.map(|broker| self.cpu(broker, work));
+                self.schedule(done.unwrap_or(self.now), Step::Taken(at));
+            }
+            Step::Taken(at) => {
+                let bytes = self.flying_bytes(at);
+                let done = self
+                    .puller(at)
+                    .follower
+                    .map(|broker| self.disk(broker, bytes));
+                self.schedule(done.unwrap_or(self.now), Step::Stored(at));
+            }
+            Step::Stored(at) => self.after(self.shape.half_trip, Step::Back(at)),
+            Step::Back(at) => self.back(at),
+        }
+    }
+
+    /// A new batch for a partition at random; the next follows after a random
+    /// gap, so that arrivals are Poisson.
+    fn send(&mut self) {
+        self.to_send -= 1;
+        self.offered += 1;
+        let partition = self.rng.random_range(0..self.shape.partitions);
+        // One of the batch's records, by chance: it waited for the rest of them.
+        let waited = match self.shape.records < 2.0 {
+            true => self.shape.filling,
+            false => self.shape.filling * self.rng.random::<f64>(),
+        };
+        let batch = Batch {
+            partition,
+            created: self.now.saturating_sub(waited as Nanos),
+            bytes: self.shape.bytes,
+            records: self.shape.records,
+            waits: 0,
+            measured: self.measuring,
+            backlog: false,
+        };
+        let id = self.store(batch);
+        self.after(self.shape.half_trip, Step::Arrived(id));
+        if self.to_send > 0 {
+            self.send_next();
+        }
+    }
+
+    /// In the leader's log: followers may have it, and with acks=1 the producer
+    /// and consumers too.
+    fn appended(&mut self, id: u32) {
+        let partition = self.batch(id).partition;
+        let leader = self.leader_of(id);
+        let followers: Vec<u32> = (0..self.shape.replication)
+            .map(|copy| self.shape.replica(partition, copy))
+            .filter(|broker| *broker != leader && Some(*broker) != self.lost)
+            .collect();
+        self.batch_mut(id).waits = followers.len() as u16;
+        if !self.shape.acks_all {
+            self.acknowledge(id);
+        }
+        if followers.is_empty() {
+            self.committed(id);
+        }
+        for follower in followers {
+            let at = leader * self.shape.brokers + follower;
+            self.offer(at, id);
+        }
+    }
+
+    /// On every replica in sync: below the high watermark.
+    fn committed(&mut self, id: u32) {
+        if self.shape.acks_all {
+            self.acknowledge(id);
+        }
+        let leader = self.leader_of(id);
+        self.batch_mut(id).waits = self.shape.groups as u16;
+        if self.shape.groups == 0 {
+            self.free.push(id);
+        }
+        for group in 0..self.shape.groups {
+            let groups_from = self.shape.brokers * self.shape.brokers;
+            self.offer(groups_from + leader * self.shape.groups + group, id);
+        }
+    }
+
+    fn acknowledge(&mut self, id: u32) {
+        let batch = *self.batch(id);
+        let latency = self.now + self.shape.half_trip - batch.created;
+        self.acknowledged += 1;
+        if batch.backlog {
+            self.backlog_left -= 1;
+        }
+        if batch.measured && self.measuring {
+            let records = batch.records.round().max(1.0) as u64;
+            self.phase.response.record_ns_times(latency as i64, records);
+        }
+    }
+
+    /// A puller may have this batch: a fetch that is parked at the leader takes
+    /// it at once, one that is on its way the next time.
+    fn offer(&mut self, at: u32, id: u32) {
+        let puller = self.puller_mut(at);
+        puller.waiting.push(id);
+        if !puller.busy {
+            self.fetch(at);
+        }
+    }
+
+    fn fetch(&mut self, at: u32) {
+        let puller = self.puller_mut(at);
+        puller.busy = true;
+        puller.flying = std::mem::take(&mut puller.waiting);
+        let leader = puller.leader;
+        let done = self.cpu(leader, self.shape.request);
+        self.schedule(done, Step::Read(at));
+    }
+
+    /// At the receiver: a follower appends it, a group has it.
+    fn landed(&mut self, at: u32) {
+        let bytes = self.flying_bytes(at);
+        match self.puller(at).follower {
+            Some(broker) => {
+                let received = self.link(broker, bytes, true);
+                self.schedule(received, Step::Got(at));
+            }
+            None => {
+                let flown = std::mem::take(&mut self.puller_mut(at).flying);
+                for id in flown {
+                    self.consumed(id);
+                }
+                self.schedule(self.now, Step::Stored(at));
+            }
+        }
+    }
+
+    fn consumed(&mut self, id: u32) {
+        let batch = self.batch(id);
+        if batch.measured && self.measuring {
+            let records = batch.records.round().max(1.0) as u64;
+            let latency = self.now - batch.created;
+            self.phase
+                .end_to_end
+                .record_ns_times(latency as i64, records);
+        }
+        self.taken(id);
+    }
+
+    /// The next fetch is at the leader and says what the last one brought.
+    fn back(&mut self, at: u32) {
+        let flown = std::mem::take(&mut self.puller_mut(at).flying);
+        let follows = self.puller(at).follower.is_some();
+        for id in flown.into_iter().filter(|_| follows) {
+            let batch = self.batch_mut(id);
+            batch.waits -= 1;
+            if batch.waits == 0 {
+                self.committed(id);
+            }
+        }
+        match self.puller(at).waiting.is_empty() {
+            true => self.puller_mut(at).busy = false,
+            false => self.fetch(at),
+        }
+    }
+
+    fn taken(&mut self, id: u32) {
+        let batch = self.batch_mut(id);
+        batch.waits -= 1;
+        if batch.waits == 0 {
+            self.free.push(id);
+        }
+    }
+
+    fn leader_of(&self, id: u32) -> u32 {
+        let partition = self.batch(id).partition;
+        let mut copies =
+            (0..self.shape.replication).map(|copy| self.shape.replica(partition, copy));
+        let living = copies.find(|broker| Some(*broker) != self.lost);
+        living.unwrap_or_else(|| self.shape.leader(partition))
+    }
+
+    fn flying_bytes(&self, at: u32) -> f64 {
+        self.puller(at)
+            .flying
+            .iter()
+            .map(|id| self.batch(*id).bytes)
+            .sum()
+    }
+
+    fn link(&mut self, broker: u32, bytes: f64, inward: bool) -> Nanos {
+        let time = (bytes * self.shape.link_per_byte).round() as Nanos;
+        let broker = &mut self.brokers[broker as usize];
+        let queue = if inward {
+            &mut broker.link_in
+        } else {
+            &mut broker.link_out
+        };
+        queue.serve(self.now, time)
+    }
+
+    fn disk(&mut self, broker: u32, bytes: f64) -> Nanos {
+        let time = (bytes * self.shape.disk_per_byte).round() as Nanos;
+        self.brokers[broker as usize].disk.serve(self.now, time)
+    }
+
+    fn cpu(&mut self, broker: u32, mean: f64) -> Nanos {
+        let time = self.service(mean);
+        self.brokers[broker as usize].cpu.serve(self.now, time)
+    }
+
+    fn service(&mut self, mean: f64) -> Nanos {
+        let time = match self.shape.exponential {
+            true => -mean * (1.0 - self.rng.random::<f64>()).ln(),
+            false => mean,
+        };
+        time.round() as Nanos
+    }
+
+    fn gap(&mut self) -> Nanos {
+        let gap = -(1.0 - self.rng.random::<f64>()).ln() / self.shape.batches * 1e9;
+        gap.round() as Nanos
+    }
+
+    fn send_next(&mut self) {
+        let gap = self.gap();
+        self.after(gap, Step::Send);
+    }
+
+    fn after(&mut self, time: Nanos, step: Step) {
+        self.schedule(self.now + time, step);
+    }
+
+    fn schedule(&mut self, at: Nanos, step: Step) {
+        self.sequence += 1;
+        self.events.push(Reverse((at, self.sequence, step)));
+    }
+
+    fn store(&mut self, batch: Batch) -> u32 {
+        match self.free.pop() {
+            Some(id) => {
+                self.batches[id as usize] = batch;
+                id
+            }
+            None => {
+                self.batches.push(batch);
+                (self.batches.len() - 1) as u32
+            }
+        }
+    }
+
+    fn batch(&self, id: u32) -> &Batch {
+        &self.batches[id as usize]
+    }
+
+    fn batch_mut(&mut self, id: u32) -> &mut Batch {
+        &mut self.batches[id as usize]
+    }
+
+    fn puller(&self, at: u32) -> &Puller {
+        &self.pullers[at as usize]
+    }
+
+    fn puller_mut(&mut self, at: u32) -> &mut Puller {
+        &mut self.pullers[at as usize]
+    }
+}
+
+impl Puller {
+    const fn new(leader: u32, follower: Option<u32>) -> Self {
+        Self {
+            leader,
+            follower,
+            waiting: Vec::new(),
+            flying: Vec::new(),
+            busy: false,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A cluster bigger than this machine: a discrete-event model of brokers,
+//! leaders, followers, producers and consumers.
+//!
+//! A batch goes producer → leader (network in, CPU, disk) → each follower's
+//! fetch (leader's CPU and network out, follower's network in, CPU and disk) →
+//! the follower's next fetch, which tells the leader → acknowledgement; then to
+//! each group. Every resource is a first-in-first-out queue: so many servers,
+//! each busy for a service time ([`queue`]). Followers and consumers have one
+//! fetch out at a time and take all that waits, so their cost falls as load
+//! rises, as Kafka's does.
+//!
+//! Only as much time is simulated as a budget of batches allows, for several
+//! seeds; low and high are the seeds' extremes. A failure is not simulated
+//! through its detection, during which nothing changes: the clock jumps to the
+//! election, with all that has piled up by then. What takes hours, restoring
+//! replicas, is computed as a flow. Same input, same answer.
+//!
+//! What it assumes is in every answer's notes. It knows no garbage collection,
+//! no page-cache misses and no packet loss.
+
+mod cluster;
+mod engine;
+mod failure;
+mod groups;
+mod queue;
+mod report;
+
+use crate::answer::Answer;
+use crate::error::{InputError, above_zero, within};
+use crate::parameter::Parameter;
+use crate::rebalance::Protocol;
+use plimsoll_units::{ByteRate, Rate, Size, Span};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Batches that one seed simulates.
+pub const BUDGET: u32 = 200_000;
+/// Seeds, so that the answer has a low, a middle and a high.
+const SEEDS: u64 = 3;
+/// Most brokers and partitions of a model.
+const BROKERS_MAX: u32 = 10_000;
+const PARTITIONS_MAX: u32 = 10_000_000;
+
+/// How long a request keeps a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// As long as its bytes say.
+    Fixed,
+    /// Exponentially distributed around that: garbage collection, locks, the
+    /// kernel.
+    Exponential,
+}
+
+/// What a broker is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Its cores.
+    pub cores: Parameter<u32>,
+    /// CPU time of a request, whatever its size.
+    pub request: Parameter<Span>,
+    /// CPU time of 10^9 bytes.
+    pub gigabyte: Parameter<Span>,
+    /// Bytes a second that its disk takes.
+    pub disk: Parameter<ByteRate>,
+    /// Bytes a second of its network in one direction.
+    pub link: Parameter<ByteRate>,
+    /// How CPU times are distributed.
+    pub service: Service,
+}
+
+/// What fails, and how soon it is noticed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// Time until the controller takes a silent broker for lost.
+    pub detection: Parameter<Span>,
+    /// Time that the controller takes to elect one partition's leader.
+    pub election: Parameter<Span>,
+    /// Bytes that the lost broker held, to be copied again.
+    pub held: Option<Size>,
+    /// Members of each group, of which one is lost.
+    pub members: u32,
+    /// How the groups move partitions.
+    pub protocol: Protocol,
+    /// `session.timeout.ms`.
+    pub session: Parameter<Span>,
+    /// `heartbeat.interval.ms`.
+    pub heartbeat: Parameter<Span>,
+}
+
+/// The model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Brokers.
+    pub brokers: u32,
+    /// Partitions of all topics.
+    pub partitions: u32,
+    /// Copies of every partition.
+    pub replication: u32,
+    /// Groups that read everything.
+    pub groups: u32,
+    /// Records a second.
+    pub rate: Rate,
+    /// Bytes of a record in the log.
+    pub record: Size,
+    /// Producers, each of which writes to every partition.
+    pub producers: u32,
+    /// `linger.ms`.
+    pub linger: Span,
+    /// `batch.size`.
+    pub batch: Size,
+    /// Whether producers wait for all replicas in sync.
+    pub acks_all: bool,
+    /// Time there and back between any two machines.
+    pub round_trip: Parameter<Span>,
+    /// The brokers.
+    pub machine: Machine,
+    /// What fails.
+    pub failure: Option<Failure>,
+    /// Batches that one seed simulates.
+    pub budget: u32,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        let disk = ByteRate::from_bytes_per_second(150_000_000);
+        let link = ByteRate::from_bytes_per_second(1_250_000_000);
+        let (Some(disk), Some(link)) = (disk, link) else {
+            unreachable!("both are above zero")
+        };
+        Self {
+            cores: Parameter::default_of("a broker of medium size", 8),
+            request: Parameter::default_of(
+                "a JVM broker, to be measured",
+                Span::from_nanos(150_000),
+            ),
+            gigabyte: Parameter::default_of("a JVM broker, to be measured", Span::from_secs(2)),
+            disk: Parameter::document("B1, the middle", disk),
+            link: Parameter::default_of("10 Gbit/s", link),
+            service: Service::Exponential,
+        }
+    }
+}
+
+impl Default for Failure {
+    fn default() -> Self {
+        Self {
+            detection: Parameter::default_of("broker.session.timeout.ms", Span::from_secs(9)),
+            election: Parameter::default_of(
+                "a record of the metadata log",
+                Span::from_nanos(20_000),
+            ),
+            held: None,
+            members: 0,
+            protocol: Protocol::Cooperative,
+            session: Parameter::default_of("session.timeout.ms", Span::from_secs(45)),
+            heartbeat: Parameter::default_of("heartbeat.interval.ms", Span::from_secs(3)),
+        }
+    }
+}
+
+impl Input {
+    /// `rate` records of `record` bytes on three brokers, read once.
+    pub fn new(rate: Rate, record: Size) -> Self {
+        Self {
+            brokers: 3,
+            partitions: 12,
+            replication: 3,
+            groups: 1,
+            rate,
+            record,
+            producers: 10,
+            linger: Span::from_millis(5),
+            batch: Size::from_bytes(crate::batch::DEFAULT_BATCH_BYTES),
+            acks_all: true,
+            round_trip: Parameter::default_of("one data centre", Span::from_nanos(500_000)),
+            machine: Machine::default(),
+            failure: None,
+            budget: BUDGET,
+        }
+    }
+
+    fn check(&self) -> Result<(), InputError> {
+        within("brokers", self.brokers, 1, BROKERS_MAX)?;
+        within("partitions", self.partitions, 1, PARTITIONS_MAX)?;
+        within("replication", self.replication, 1, 100)?;
+        within("groups", self.groups, 0, 1000)?;
+        within("producers", self.producers, 1, 1_000_000)?;
+        within("budget", self.budget, 1000, 100_000_000)?;
+        within("cores", self.machine.cores.value, 1, 4096)?;
+        above_zero("record", self.record)?;
+        above_zero("batch", self.batch)?;
+        if self.replication > self.brokers {
+            let accepted = format!("at most the brokers, {}", self.brokers);
+            return Err(InputError::refused(
+                "replication",
+                self.replication,
+                accepted,
+            ));
+        }
+        if self.failure.is_some() && self.brokers < 2 {
+            return Err(InputError::refused(
+                "brokers",
+                1,
+                "2 and more, when one is to fail",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Runs the model.
+pub fn simulate(input: &Input) -> Result<Answer, InputError> {
+    input.check()?;
+    let shape = cluster::Shape::of(input);
+    let runs: Vec<engine::Run> = (0..SEEDS).map(|seed| engine::run(&shape, seed)).collect();
+    report::answer(input, &shape, &runs)
+}
+
+#[cfg(test)]
+mod tests;
