@@ -52,6 +52,10 @@ pub struct Args {
     /// Stop when standard input ends, so that a parent's death is noticed.
     #[arg(long, hide = true)]
     stop_at_stdin_eof: bool,
+    /// For tests of what finds regressions: burn this share of CPU time on top
+    /// of what requests take.
+    #[arg(long, hide = true, value_name = "PERCENT", default_value_t = 0)]
+    test_only_slowdown: u32,
 }
 
 /// Serves until stopped.
@@ -71,6 +75,7 @@ pub fn run(args: Args) -> Outcome {
         data: args.data,
         metrics: args.metrics,
         add_scram: args.add_scram,
+        test_only_slowdown: args.test_only_slowdown,
     };
     let settings = Settings::read(&given).map_err(failure)?;
     for warning in &settings.warnings {

@@ -13,6 +13,7 @@
 
 use crate::arrival::Arrival;
 use crate::context::{Context, Ticket};
+use crate::handicap::Handicap;
 use crate::inbound::Inbound;
 use crate::outbound::{FileFailed, Outbound};
 use crate::service::{Outcome, Response, Service, Wake};
@@ -136,7 +137,15 @@ impl<S: Service> Connection<S> {
 
     /// Serves the connection to its end.
     pub async fn serve(mut self) {
-        let end = poll_fn(|cx| self.run(cx)).await;
+        let handicap = Handicap::of(self.context.limits.test_only_slowdown);
+        let end = poll_fn(|cx| {
+            let end = self.run(cx);
+            if let Some(handicap) = handicap {
+                handicap.burn();
+            }
+            end
+        })
+        .await;
         self.stream.close();
         self.log(&end);
     }

@@ -13,6 +13,7 @@ mod clock;
 mod connection;
 mod context;
 mod error;
+mod handicap;
 mod housekeeper;
 mod inbound;
 pub mod jaas;

@@ -27,6 +27,8 @@ pub struct Limits {
     pub drain: Duration,
     /// Runtimes, each with one thread (`num.network.threads`; one per core).
     pub workers: usize,
+    /// For tests: CPU time to burn on top of what requests take, in percent.
+    pub test_only_slowdown: u32,
 }
 
 impl Default for Limits {
@@ -41,6 +43,7 @@ impl Default for Limits {
             outbound_bytes_max: 1024 * 1024,
             drain: Duration::from_secs(2),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            test_only_slowdown: 0,
         }
     }
 }

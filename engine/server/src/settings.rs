@@ -36,6 +36,9 @@ pub struct Given {
     pub metrics: Option<String>,
     /// SCRAM users, in the notation of Kafka's storage tool.
     pub add_scram: Vec<String>,
+    /// For tests: how much slower than it could be the server is, in percent of
+    /// CPU time. Nobody else wants it.
+    pub test_only_slowdown: u32,
 }
 
 /// What a server is started with.
@@ -156,7 +159,14 @@ impl Settings {
         });
         let scram_users = given.add_scram.iter().map(|text| scram_users::parse(text));
         let scram_users = scram_users.collect::<Result<_, _>>()?;
-        let limits = limits(&broker);
+        let mut limits = limits(&broker);
+        limits.test_only_slowdown = given.test_only_slowdown;
+        if given.test_only_slowdown > 0 {
+            warnings.push(format!(
+                "every request is made {} % slower on purpose, for a test",
+                given.test_only_slowdown
+            ));
+        }
         Ok(Self {
             metrics: metrics.transpose()?,
             broker,
