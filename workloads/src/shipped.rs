@@ -40,6 +40,7 @@ const WORKLOADS: &[Workload] = workloads![
     "hot-key",
     "large-records",
     "many-partitions",
+    "gate",
 ];
 
 const SAMPLES: &[Sample] = &[Sample {

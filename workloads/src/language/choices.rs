@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 /// A type with one word for each value; the first of a value's words is the
 /// one it is shown as.
 macro_rules! words {
-    ($name:ident, $expected:literal, $($value:ident = $word:literal $(| $also:literal)*),+) => {
+    ($name:ident, $expected:expr, $($value:ident = $word:literal $(| $also:literal)*),+) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(match self {
@@ -27,6 +27,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 /// How many replicas must have a record before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

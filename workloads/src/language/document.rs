@@ -195,7 +195,7 @@ fn bare(item: &str) -> String {
 }
 
 /// Splits at commas that are outside of quotes and brackets.
-fn split_list(inside: &str) -> Vec<&str> {
+pub(super) fn split_list(inside: &str) -> Vec<&str> {
     let mut items = Vec::new();
     let (mut start, mut depth, mut quote) = (0, 0_usize, None);
     for (at, letter) in inside.char_indices() {

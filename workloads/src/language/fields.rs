@@ -9,6 +9,7 @@ use super::{
     arrivals::ArrivalSpec,
     choices::{Acks, DriverKind, Isolation, TransactionMode},
     compression::Compression,
+    gate::GateMetrics,
     keys::KeySpec,
     rates::RateSpec,
     run::Fraction,
@@ -68,6 +69,7 @@ settings_read_by_parsing!(
     Isolation,
     TransactionMode,
     Compression,
+    GateMetrics,
     KeySpec,
     RateSpec,
     SizeSpec

@@ -1,6 +1,6 @@
 //! The JSON Schema of the workload language, for editors and other tools.
 
-use super::{cell::CellSpec, fields::Field, run::RunSpec, spec::Spec};
+use super::{cell::CellSpec, fields::Field, gate::GateSpec, run::RunSpec, spec::Spec};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -27,16 +27,17 @@ impl Spec {
                     if section == "topic" {
                         properties.insert("configs".to_owned(), kafka_settings());
                     }
-                    let table = json!({
-                        "type": "object",
-                        "properties": properties,
-                        "additionalProperties": false,
-                    });
-                    top.insert(section.to_owned(), table);
+                    top.insert(section.to_owned(), table(properties));
                 }
             }
         }
         top.insert("broker".to_owned(), kafka_settings());
+        let mut gate = Map::new();
+        for field in GateSpec::FIELDS {
+            let described = describe(field, &mut generator, false);
+            gate.insert(field.name.to_owned(), described);
+        }
+        top.insert(GateSpec::SECTION.to_owned(), table(gate));
         json_schema!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": "plimsoll workload",
@@ -46,6 +47,11 @@ impl Spec {
             "$defs": generator.take_definitions(true),
         })
     }
+}
+
+/// A section with these settings and no others.
+fn table(properties: Map<String, Value>) -> Value {
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
 /// One setting; where it may be swept, also a list of its values.

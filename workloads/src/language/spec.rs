@@ -6,6 +6,7 @@ use super::{
     contradictions::contradictions,
     document::{self, Leaf, Written},
     fields::UNSET,
+    gate::GateSpec,
     problem::{Origin, Problem, SpecError},
     rates::RateSpec,
     run::RunSpec,
@@ -22,6 +23,8 @@ use std::{
 /// Largest workload file read.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+const ONE_VALUE: &str = "this holds for the whole run and takes one value";
+
 /// A workload that has been read and whose every value has been checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spec {
@@ -29,6 +32,8 @@ pub struct Spec {
     pub run: RunSpec,
     /// The settings that all cells share.
     pub base: CellSpec,
+    /// How a gate judges it.
+    pub gate: GateSpec,
     axes: Vec<Axis>,
     file: String,
     /// Where each setting was written.
@@ -115,6 +120,7 @@ impl Spec {
         let mut spec = Self {
             run: RunSpec::default(),
             base: CellSpec::default(),
+            gate: GateSpec::default(),
             axes: Vec::new(),
             file: file.to_owned(),
             origins: BTreeMap::new(),
@@ -131,6 +137,8 @@ impl Spec {
             spec.run.name = stem.to_string_lossy().into_owned();
         }
         problems.extend(spec.bad_name());
+        let gate = spec.gate.contradiction();
+        problems.extend(gate.map(|(path, message)| spec.problem(path, message)));
         if problems.is_empty() && spec.axes.is_empty() {
             let found = contradictions(&spec.base).into_iter();
             problems.extend(found.map(|found| spec.problem(found.path, found.message)));
@@ -163,6 +171,13 @@ impl Spec {
             path: leaf.path.clone(),
             message,
         };
+        if let Some(name) = leaf.path.strip_prefix("gate.") {
+            return match self.set_gate(name, &leaf.written, base) {
+                Some(Ok(())) => Vec::new(),
+                Some(Err(message)) => vec![problem(message)],
+                None => vec![problem(suggest::unknown(&leaf.path))],
+            };
+        }
         match &leaf.written {
             Written::One(text) => {
                 let set = match self.run.set(&leaf.path, text, base) {
@@ -185,13 +200,27 @@ impl Spec {
         }
     }
 
+    /// Sets what holds for the whole gate; its metrics may be a list.
+    fn set_gate(
+        &mut self,
+        name: &str,
+        written: &Written,
+        base: &Path,
+    ) -> Option<Result<(), String>> {
+        let text = match written {
+            Written::One(text) => text.clone(),
+            Written::List(texts) if name == "metrics" => texts.join(", "),
+            Written::List(_) => return Some(Err(ONE_VALUE.to_owned())),
+        };
+        let set = self.gate.set(name, &text, base)?;
+        Some(set.map_err(|error| error.to_string()))
+    }
+
     /// Reads each value of a list into a cell of its own, which checks it and
     /// tells its canonical form.
     fn read_axis(&self, path: &str, texts: &[String], base: &Path) -> Result<Axis, Vec<String>> {
         if RunSpec::FIELDS.iter().any(|field| field.name == path) {
-            return Err(vec![
-                "this holds for the whole run and takes one value".to_owned(),
-            ]);
+            return Err(vec![ONE_VALUE.to_owned()]);
         }
         let mut values: Vec<Value> = Vec::with_capacity(texts.len());
         let mut messages = Vec::new();

@@ -1,6 +1,6 @@
 //! What an unknown setting was probably meant to be.
 
-use super::{cell::CellSpec, fields::Field, run::RunSpec};
+use super::{cell::CellSpec, fields::Field, gate::GateSpec, run::RunSpec};
 
 /// Similarity, from 0 to 1, below which a guess helps nobody.
 const SIMILARITY_MIN: f64 = 0.55;
@@ -8,7 +8,8 @@ const SIMILARITY_MIN: f64 = 0.55;
 /// Every setting of the language with its section.
 pub(super) fn settings() -> impl Iterator<Item = (&'static str, &'static Field)> {
     let run = std::iter::once((RunSpec::SECTION, RunSpec::FIELDS));
-    let sections = run.chain(CellSpec::sections());
+    let gate = std::iter::once((GateSpec::SECTION, GateSpec::FIELDS));
+    let sections = run.chain(CellSpec::sections()).chain(gate);
     sections.flat_map(|(section, fields)| fields.iter().map(move |field| (section, field)))
 }
 
@@ -44,7 +45,7 @@ pub(super) fn unknown(path: &str) -> String {
 fn sections() -> String {
     let names = CellSpec::sections().map(|(section, _)| section);
     let names: Vec<_> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    format!("{}, broker", names.join(", "))
+    format!("{}, broker, gate", names.join(", "))
 }
 
 /// Paths that have their own answer.
@@ -53,7 +54,7 @@ fn special(path: &str) -> Option<String> {
         return Some("a level stands with its codec: producer.compression = \"zstd:9\"".to_owned());
     }
     let is_section = CellSpec::sections().iter().any(|(name, _)| *name == path);
-    if is_section || path == "broker" {
+    if is_section || matches!(path, "broker" | GateSpec::SECTION) {
         return Some(format!(
             "this is a section: write [{path}] and its settings below"
         ));
