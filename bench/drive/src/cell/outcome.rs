@@ -43,6 +43,9 @@ pub struct Measured {
     pub collected: Collected,
     /// What the processes used.
     pub observed: Observed,
+    /// Records acknowledged while they were watched. On a busy machine this is
+    /// not quite the window: whoever should look at its ends may come late.
+    pub observed_records: u64,
     /// The same by second.
     pub cores: Vec<CoresInSecond>,
     /// How far each group was behind.
@@ -81,7 +84,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
     if latency.schedule_lag.is_none() {
         latency.schedule_lag = latency.service.as_ref().map(never_late);
     }
-    let bytes = tally.acknowledged_bytes;
+    let bytes = observed_bytes(&measured);
     let observed = &measured.observed;
     CellResult {
         id: cell.id.to_string(),
@@ -124,6 +127,13 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         search: None,
         histogram_file: measured.histogram_file,
     }
+}
+
+/// Bytes acknowledged while the processes were watched.
+fn observed_bytes(measured: &Measured) -> u64 {
+    let tally = &measured.collected.tally;
+    let per_record = tally.acknowledged_bytes as f64 / tally.acknowledged.max(1) as f64;
+    (measured.observed_records as f64 * per_record) as u64
 }
 
 /// The schedule lag of a load as fast as possible: each record is due when it is

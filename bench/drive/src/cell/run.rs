@@ -200,6 +200,7 @@ impl Bench<'_> {
             watch: Watch::new(&self.target.broker_pids),
             collector,
             observed: None,
+            observed_records: 0,
             measuring: false,
             cores: Vec::new(),
             backlog: BacklogWatch::new(window, (0..self.groups()).map(|_| window.start)),
@@ -216,6 +217,7 @@ impl Bench<'_> {
         let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
         let (produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
         let observed = conductor.observed.take().unwrap_or_default();
+        let observed_records = conductor.observed_records;
         let cores = std::mem::take(&mut conductor.cores);
         let (backlog, lags) = (
             conductor.backlog.results(),
@@ -235,6 +237,7 @@ impl Bench<'_> {
                 ends,
                 collected,
                 observed,
+                observed_records,
                 cores,
                 backlog,
                 lags,
@@ -341,6 +344,8 @@ struct Conductor<'a> {
     watch: Watch,
     collector: Collector,
     observed: Option<Observed>,
+    /// Records acknowledged when the watch began; when it ended, those between.
+    observed_records: u64,
     measuring: bool,
     cores: Vec<outcome::CoresInSecond>,
     backlog: BacklogWatch,
@@ -413,6 +418,7 @@ impl Conductor<'_> {
         if now >= self.window.from && !self.measuring {
             self.measuring = true;
             self.watch.begin();
+            self.observed_records = self.collector.depot().acknowledged();
         }
         self.collector.collect(self.window.second(now))?;
         self.sample_backlog(now);
@@ -466,6 +472,8 @@ impl Conductor<'_> {
     }
 
     fn end_window(&mut self) {
+        let acknowledged = self.collector.depot().acknowledged();
+        self.observed_records = acknowledged.saturating_sub(self.observed_records);
         self.observed = Some(self.watch.end());
     }
 }

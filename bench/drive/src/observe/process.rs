@@ -16,6 +16,8 @@ pub struct CpuTicks {
     pub system: u64,
     /// Both, by thread.
     pub threads: BTreeMap<u32, u64>,
+    /// The same by thread to the nanosecond, where the kernel keeps it.
+    nanos: BTreeMap<u32, u64>,
 }
 
 impl CpuTicks {
@@ -24,15 +26,21 @@ impl CpuTicks {
         let root = format!("/proc/{pid}");
         let (user, system) = stat(&Path::new(&root).join("stat")).unwrap_or_default();
         let tasks = fs::read_dir(Path::new(&root).join("task"));
-        let threads = tasks.into_iter().flatten().flatten().filter_map(|task| {
-            let tid = task.file_name().to_str()?.parse().ok()?;
-            let (user, system) = stat(&task.path().join("stat"))?;
-            Some((tid, user + system))
-        });
+        let (mut threads, mut nanos) = (BTreeMap::new(), BTreeMap::new());
+        for task in tasks.into_iter().flatten().flatten() {
+            let Some(tid) = task.file_name().to_str().and_then(|tid| tid.parse().ok()) else {
+                continue;
+            };
+            if let Some((user, system)) = stat(&task.path().join("stat")) {
+                threads.insert(tid, user + system);
+            }
+            nanos.extend(run_nanos(&task.path().join("schedstat")).map(|ran| (tid, ran)));
+        }
         Self {
             user,
             system,
-            threads: threads.collect(),
+            threads,
+            nanos,
         }
     }
 
@@ -55,7 +63,21 @@ impl CpuTicks {
             user: self.user.saturating_sub(earlier.user),
             system: self.system.saturating_sub(earlier.system),
             threads: threads.collect(),
+            nanos: BTreeMap::new(),
         }
+    }
+
+    /// Nanoseconds used since `earlier`; `None` where the kernel does not keep
+    /// them, or when a thread ended meanwhile and took its own away.
+    pub fn nanos_since(&self, earlier: &Self) -> Option<u64> {
+        let complete = !self.nanos.is_empty()
+            && self.nanos.len() == self.threads.len()
+            && earlier.nanos.keys().all(|tid| self.nanos.contains_key(tid));
+        let used = self
+            .nanos
+            .iter()
+            .map(|(tid, ran)| ran.saturating_sub(earlier.nanos.get(tid).copied().unwrap_or(0)));
+        complete.then(|| used.sum())
     }
 
     /// The busiest thread's time.
@@ -66,6 +88,12 @@ impl CpuTicks {
 
 fn stat(path: &Path) -> Option<(u64, u64)> {
     parse_stat(&fs::read_to_string(path).ok()?)
+}
+
+/// Time on a processor: the first number of `schedstat`.
+fn run_nanos(path: &Path) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    text.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// User and system time of a `stat` line. The command's name stands in
@@ -101,6 +129,26 @@ mod tests {
         check(&format!("7 (a ) b (c) {fields}"), Some((150, 25)));
         check("7 (cut", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_thread_that_ended_leaves_no_exact_sum() {
+        let ran = |nanos: &[(u32, u64)]| CpuTicks {
+            threads: nanos.iter().copied().collect(),
+            nanos: nanos.iter().copied().collect(),
+            ..CpuTicks::default()
+        };
+        let check = |before: &[(u32, u64)], after: &[(u32, u64)], expected| {
+            assert_eq!(
+                ran(after).nanos_since(&ran(before)),
+                expected,
+                "{before:?} {after:?}"
+            );
+        };
+        check(&[(1, 10), (2, 20)], &[(1, 15), (2, 20)], Some(5));
+        check(&[(1, 10)], &[(1, 15), (3, 7)], Some(12));
+        check(&[(1, 10), (2, 20)], &[(1, 15)], None);
+        check(&[], &[], None);
     }
 
     #[test]

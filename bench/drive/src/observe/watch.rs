@@ -183,8 +183,13 @@ impl Processes {
 
     fn end(&self, system: Option<&System>, ticks_per_second: f64, seconds: f64) -> Side {
         let (mut user, mut kernel, mut busiest) = (0, 0, 0);
+        let mut exact = Some(0);
         for (pid, before) in self.pids.iter().zip(&self.ticks) {
-            let used = CpuTicks::read(*pid).since(before);
+            let now = CpuTicks::read(*pid);
+            exact = exact
+                .zip(now.nanos_since(before))
+                .map(|(sum, nanos)| sum + nanos);
+            let used = now.since(before);
             user += used.user;
             kernel += used.system;
             busiest = busiest.max(used.busiest());
@@ -192,7 +197,7 @@ impl Processes {
         let in_seconds = |ticks: u64| ticks as f64 / ticks_per_second;
         let disk = self.disk(system);
         let usage = Usage {
-            cpu_seconds: in_seconds(user + kernel),
+            cpu_seconds: exact.map_or(in_seconds(user + kernel), |nanos| nanos as f64 / 1e9),
             cpu_user_seconds: Some(in_seconds(user)),
             cpu_system_seconds: Some(in_seconds(kernel)),
             peak_memory_bytes: self.peak_memory,
