@@ -2,8 +2,8 @@
 //!
 //! [`charts`] writes SVG and PNG files, [`report`] one self-contained HTML
 //! page, [`markdown`] and [`csv`] the same numbers for a pull request and a
-//! spreadsheet. All of them take [`plimsoll_results::RunResult`]s and nothing
-//! else: no clock, no network, no system font, no file beside those written.
+//! spreadsheet. All of them take [`plimsoll_results::RunResult`]s, or what a gate
+//! left, and nothing else: no clock, no network, no system font, no file beside those written.
 
 mod answer;
 mod charts;
@@ -22,10 +22,10 @@ mod scene;
 mod summary;
 mod sweep;
 mod table;
-mod units;
+pub mod units;
 
 pub use answer::answer;
-pub use charts::{Chart, ChartFile, CurveAxis, CurveChart, charts, draw};
+pub use charts::{Chart, ChartFile, CurveAxis, CurveChart, charts, draw, gate_chart};
 pub use compare::{Comparison, ComparisonLine, compare};
 pub use csv::csv;
 pub use error::PlotError;

@@ -1,7 +1,7 @@
 //! Numbers as people read them, and quantities as people write them.
 
 /// Three significant digits with a thousands suffix: `812K`, `1.24M`.
-pub(crate) fn si(value: f64) -> String {
+pub fn si(value: f64) -> String {
     scaled(
         value,
         &[(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")],
@@ -10,18 +10,18 @@ pub(crate) fn si(value: f64) -> String {
 }
 
 /// Bytes per second, decimal.
-pub(crate) fn bytes_rate(value: f64) -> String {
+pub fn bytes_rate(value: f64) -> String {
     format!("{}/s", bytes(value))
 }
 
 /// Bytes, decimal.
-pub(crate) fn bytes(value: f64) -> String {
+pub fn bytes(value: f64) -> String {
     let steps = [(1e12, " TB"), (1e9, " GB"), (1e6, " MB"), (1e3, " kB")];
     scaled(value, &steps, " B")
 }
 
 /// Bytes, binary, as memory is counted.
-pub(crate) fn memory(value: f64) -> String {
+pub fn memory(value: f64) -> String {
     let steps = [
         (1024f64.powi(3), " GiB"),
         (1024f64.powi(2), " MiB"),
@@ -31,12 +31,12 @@ pub(crate) fn memory(value: f64) -> String {
 }
 
 /// A time given in microseconds.
-pub(crate) fn micros(value: f64) -> String {
+pub fn micros(value: f64) -> String {
     scaled(value, &[(60e6, " min"), (1e6, " s"), (1e3, " ms")], " µs")
 }
 
 /// A share as a percentage with a sign: `+3.1 %`, `−12 %`.
-pub(crate) fn signed_percent(share: f64) -> String {
+pub fn signed_percent(share: f64) -> String {
     let text = percent(share.abs());
     match share {
         _ if text == "0 %" => text,
@@ -46,7 +46,7 @@ pub(crate) fn signed_percent(share: f64) -> String {
 }
 
 /// A share as a percentage in two digits.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent.abs() {
         p if p >= 9.95 => format!("{percent:.0} %"),
@@ -56,13 +56,13 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// A signed time given in microseconds.
-pub(crate) fn signed_micros(value: f64) -> String {
+pub fn signed_micros(value: f64) -> String {
     let sign = if value < 0.0 { '−' } else { '+' };
     format!("{sign}{}", micros(value.abs()))
 }
 
 /// Two texts of one unit as a range: `2.1–2.4 ms`, `990 µs–1.1 ms`.
-pub(crate) fn range(low: &str, high: &str) -> String {
+pub fn range(low: &str, high: &str) -> String {
     let unit = |text: &str| {
         let from = text.find(|c: char| !(c.is_ascii_digit() || c == '.'));
         from.map_or("", |at| &text[at..]).to_string()
@@ -75,7 +75,7 @@ pub(crate) fn range(low: &str, high: &str) -> String {
 }
 
 /// A whole number with thin spaces between thousands.
-pub(crate) fn count(value: u64) -> String {
+pub fn count(value: u64) -> String {
     let plain = value.to_string();
     let mut out = String::with_capacity(plain.len() * 2);
     for (i, digit) in plain.chars().enumerate() {
@@ -100,7 +100,7 @@ fn scaled(value: f64, steps: &[(f64, &str)], plain: &str) -> String {
 }
 
 /// Three significant digits without trailing zeros after the point.
-pub(crate) fn digits(value: f64) -> String {
+pub fn digits(value: f64) -> String {
     let size = value.abs();
     let text = match size {
         s if s >= 99.95 => format!("{value:.0}"),
@@ -118,7 +118,7 @@ pub(crate) fn digits(value: f64) -> String {
 
 /// The number in a quantity such as `16KiB`, `50K/s`, `5ms`, `1_000`; times in
 /// seconds, sizes in bytes.
-pub(crate) fn quantity(text: &str) -> Option<f64> {
+pub fn quantity(text: &str) -> Option<f64> {
     let text = text.trim();
     let text = text.strip_suffix("/s").unwrap_or(text).trim();
     let end = text

@@ -25,6 +25,14 @@ pub enum GateError {
         /// What would be accepted.
         accepted: &'static str,
     },
+    /// More values than can be counted out.
+    #[error("{found} results on one side; accepted: at most {accepted}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many are taken.
+        accepted: usize,
+    },
     /// A metric that the session was not started with.
     #[error("a pair needs {expected} metrics, one for each rule; it has {found}")]
     Metrics {

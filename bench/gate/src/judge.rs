@@ -5,13 +5,13 @@
 //! belongs to the signed-rank test, both from `plimsoll-results`, so that the
 //! gate, the tables and the charts never disagree.
 
-use crate::GateError;
 use crate::signed_rank::p_greater;
-use plimsoll_results::stats::{Interval, paired_shift};
-use serde::Serialize;
+use crate::{GateError, rank_sum};
+use plimsoll_results::stats::{Interval, Shift, paired_shift, unpaired_shift};
+use serde::{Deserialize, Serialize};
 
 /// Which way is worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Latency, CPU, memory.
@@ -21,11 +21,8 @@ pub enum Direction {
 }
 
 /// When a metric fails, passes or stays open.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
-    /// Largest probability of a false alarm that the whole session may run,
-    /// early looks included. Default 0.01; 0 < α ≤ 0.2.
-    pub alpha: f64,
     /// Smallest estimated worsening that fails, as a fraction. Default 0.03.
     pub margin: f64,
     /// Worsening that a PASS must rule out, as a fraction. Default 0.10; above
@@ -36,7 +33,6 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            alpha: 0.01,
             margin: 0.03,
             limit: 0.10,
         }
@@ -53,9 +49,6 @@ impl Rules {
                 accepted,
             })
         };
-        if !(self.alpha > 0.0 && self.alpha <= 0.2) {
-            return rule("alpha", self.alpha, "a probability above 0 and at most 0.2");
-        }
         if !(self.margin >= 0.0 && self.margin < 1.0) {
             return rule("margin", self.margin, "a fraction from 0 to below 1");
         }
@@ -71,7 +64,7 @@ impl Rules {
 }
 
 /// What the pairs say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
     /// No worsening past the limit is compatible with the pairs.
@@ -84,7 +77,7 @@ pub enum Verdict {
 
 /// One metric, weighed. Changes are fractions of A with up as worse: 0.05 is
 /// five per cent worse, −0.02 two per cent better.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// What the pairs say.
     pub verdict: Verdict,
@@ -132,35 +125,82 @@ pub fn differences(
         .collect()
 }
 
-/// Weighs differences. `alpha` may be tighter than the rules' own when several
-/// metrics share it. `None` when there are no differences.
+/// The largest probability of a false alarm that a whole gate runs by default,
+/// early looks and all metrics included.
+pub const ALPHA: f64 = 0.01;
+
+/// Most that may be asked for.
+const ALPHA_MAX: f64 = 0.2;
+
+/// `alpha`, if it makes sense: above 0 and at most 0.2.
+pub fn validated_alpha(alpha: f64) -> Result<f64, GateError> {
+    if alpha > 0.0 && alpha <= ALPHA_MAX {
+        return Ok(alpha);
+    }
+    Err(GateError::Rule {
+        field: "alpha",
+        value: alpha,
+        accepted: "a probability above 0 and at most 0.2",
+    })
+}
+
+/// Weighs differences. `alpha` is this metric's share of the gate's. `None` when
+/// there are no differences.
 pub fn judge(differences: &[f64], rules: &Rules, alpha: f64) -> Option<Judgement> {
     let shift = paired_shift(differences)?;
-    let p_value = p_greater(differences);
+    Some(judged(shift, p_greater(differences), rules, alpha))
+}
+
+/// Weighs two groups of logarithms that are not pairs, up is worse. `None` when
+/// either has no values.
+pub(crate) fn judge_groups(a: &[f64], b: &[f64], rules: &Rules, alpha: f64) -> Option<Judgement> {
+    let shift = unpaired_shift(a, b)?;
+    Some(judged(shift, rank_sum::p_greater(a, b), rules, alpha))
+}
+
+fn judged(shift: Shift, p_value: f64, rules: &Rules, alpha: f64) -> Judgement {
     let margin = rules.margin.ln_1p();
     let limit = rules.limit.ln_1p();
     let fails = p_value <= alpha && shift.estimate >= margin;
-    let passes = shift.interval.is_some_and(|interval| interval.high < limit);
-    let verdict = match (fails, passes) {
-        (true, _) => Verdict::Fail,
-        (false, true) => Verdict::Pass,
-        (false, false) => Verdict::Inconclusive,
+    let high = shift.interval.map(|interval| interval.high);
+    let verdict = match fails {
+        true => Verdict::Fail,
+        false => unless_fail(high, limit),
     };
     let error = shift.interval.map(|interval| standard_error(&interval));
-    let pairs = differences.len();
     let pairs_to_decide = error
         .filter(|_| verdict == Verdict::Inconclusive)
-        .and_then(|error| pairs_to_decide(shift.estimate, error, pairs, (margin, limit), alpha));
-    Some(Judgement {
+        .and_then(|error| pairs_to_decide(shift.estimate, error, shift.n, (margin, limit), alpha));
+    Judgement {
         verdict,
-        pairs,
+        pairs: shift.n,
         change: shift.estimate.exp_m1(),
         interval: shift.interval.map(|i| (i.low.exp_m1(), i.high.exp_m1())),
         confidence: shift.interval.map(|i| i.confidence),
         p_value,
         detectable_effect: error.map(|error| detectable(error, margin, alpha).exp_m1()),
         pairs_to_decide,
-    })
+    }
+}
+
+fn unless_fail(high: Option<f64>, limit: f64) -> Verdict {
+    match high {
+        Some(high) if high < limit => Verdict::Pass,
+        _ => Verdict::Inconclusive,
+    }
+}
+
+impl Judgement {
+    /// What it is when it may not fail, because another metric that is surer of
+    /// a failure did not.
+    #[must_use]
+    pub(crate) fn without_fail(self, rules: &Rules) -> Self {
+        let verdict = match self.verdict {
+            Verdict::Fail => unless_fail(self.interval.map(|(_, high)| high), rules.limit),
+            open => open,
+        };
+        Self { verdict, ..self }
+    }
 }
 
 /// How often [`Judgement::detectable_effect`] is caught: nine times in ten.
@@ -213,8 +253,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn judged(differences: &[f64]) -> Judgement {
-        let rules = Rules::default();
-        judge(differences, &rules, rules.alpha).expect("differences")
+        judge(differences, &Rules::default(), ALPHA).expect("differences")
     }
 
     /// `count` differences around `centre`, evenly spread by ± `width`.
@@ -287,16 +326,16 @@ mod tests {
         let rules = Rules::default();
         insta::assert_snapshot!(
             [
-                refused(Rules { alpha: 0.0, ..rules }),
                 refused(Rules { margin: -0.1, ..rules }),
                 refused(Rules { limit: 0.02, ..rules }),
-                refused(Rules { alpha: f64::NAN, ..rules }),
+                validated_alpha(0.0).expect_err("senseless").to_string(),
+                validated_alpha(f64::NAN).expect_err("senseless").to_string(),
             ]
             .join("\n"),
             @r"
-        alpha = 0: expected a probability above 0 and at most 0.2
         margin = -0.1: expected a fraction from 0 to below 1
         limit = 0.02: expected a fraction above the margin and below 10
+        alpha = 0: expected a probability above 0 and at most 0.2
         alpha = NaN: expected a probability above 0 and at most 0.2
         "
         );

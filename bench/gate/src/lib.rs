@@ -12,8 +12,10 @@
 //!   estimate past the margin; PASS needs the interval's worse end below the
 //!   limit; everything else is INCONCLUSIVE, with the effect that this many
 //!   pairs can detect and how many would decide.
-//! - [`session`] takes pairs as they come, looks early for a clear FAIL only,
-//!   and weighs several metrics together by Holm's method.
+//! - [`session`] takes pairs as they come and looks early for a clear FAIL only;
+//!   [`order`] draws which side of a pair runs first.
+//! - [`weigh`] puts several metrics together by Holm's method.
+//! - [`groups`] weighs stored results, which are not pairs, by [`rank_sum`].
 //! - [`change_points`] searches stored history for the runs at which a metric's
 //!   level moved.
 //!
@@ -21,10 +23,17 @@
 
 pub mod change_points;
 mod error;
+pub mod groups;
 pub mod judge;
+pub mod order;
+pub mod rank_sum;
+pub mod report;
 pub mod session;
 pub mod signed_rank;
+pub mod weigh;
 
 pub use error::GateError;
-pub use judge::{Direction, Judgement, Rules, Verdict, judge};
-pub use session::{MetricRule, MetricVerdict, Outcome, Session};
+pub use judge::{ALPHA, Direction, Judgement, Rules, Verdict, judge};
+pub use report::{Discarded, Ended, GateReport, Method, Series};
+pub use session::Session;
+pub use weigh::{MetricRule, MetricVerdict, Outcome, Unit};

@@ -1,57 +1,22 @@
-//! Takes pairs as they come and weighs several metrics together.
+//! Takes pairs as they come.
 //!
 //! A session may stop early, but only to FAIL: a pass that waits for all its
-//! pairs cannot be fished for. Metrics share α by Holm's method, so that
-//! watching more of them does not make a false alarm more likely.
+//! pairs cannot be fished for.
 
 use crate::GateError;
-use crate::judge::{Direction, Judgement, Rules, Verdict, differences, judge};
-use crate::signed_rank::p_greater;
-use serde::Serialize;
-
-/// One metric that is watched.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct MetricRule {
-    /// Its name, for messages.
-    pub name: String,
-    /// Which way is worse.
-    pub direction: Direction,
-    /// The metric is weighed only if an effect of this size can be detected;
-    /// otherwise it is shown and decides nothing. Tail percentiles need this.
-    pub gated_below_effect: Option<f64>,
-}
-
-/// One metric's verdict.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct MetricVerdict {
-    /// The metric's name.
-    pub name: String,
-    /// Whether it takes part in the verdict.
-    pub gated: bool,
-    /// What its pairs say.
-    #[serde(flatten)]
-    pub judgement: Judgement,
-}
-
-/// All metrics, weighed together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Outcome {
-    /// The worst verdict of the gated metrics; INCONCLUSIVE when none is gated.
-    pub verdict: Verdict,
-    /// Pairs weighed.
-    pub pairs: usize,
-    /// Each metric.
-    pub metrics: Vec<MetricVerdict>,
-}
+use crate::judge::{Verdict, differences, judge, validated_alpha};
+use crate::weigh::{Evidence, MetricRule, Outcome, weigh};
+use plimsoll_results::stats::Spread;
 
 /// Pairs so far. Feed it with [`Session::add`] until [`Session::done`].
 #[derive(Clone, Debug)]
 pub struct Session {
     metrics: Vec<MetricRule>,
-    rules: Rules,
+    alpha: f64,
     looks: Vec<usize>,
     pairs_planned: usize,
     differences: Vec<Vec<f64>>,
+    values: Vec<Vec<(f64, f64)>>,
 }
 
 /// Pairs after which a clear FAIL may end the session.
@@ -63,24 +28,28 @@ const LOOKS: [usize; 3] = [10, 20, 30];
 const EARLY_LOOK_SHARE: f64 = 0.125;
 
 impl Session {
-    /// A session over `metrics` that ends after `pairs_planned` pairs.
+    /// A session over `metrics` that ends after `pairs_planned` pairs and raises
+    /// a false alarm with a probability of at most `alpha`.
     pub fn new(
         metrics: Vec<MetricRule>,
-        rules: Rules,
+        alpha: f64,
         pairs_planned: usize,
     ) -> Result<Self, GateError> {
-        let rules = rules.validated()?;
+        let alpha = validated_alpha(alpha)?;
+        for metric in &metrics {
+            metric.rules.validated()?;
+        }
         let looks = LOOKS
             .into_iter()
             .filter(|look| *look < pairs_planned)
             .collect();
-        let differences = vec![Vec::with_capacity(pairs_planned); metrics.len()];
         Ok(Self {
+            differences: vec![Vec::with_capacity(pairs_planned); metrics.len()],
+            values: vec![Vec::with_capacity(pairs_planned); metrics.len()],
             metrics,
-            rules,
+            alpha,
             looks,
             pairs_planned,
-            differences,
         })
     }
 
@@ -105,6 +74,9 @@ impl Session {
         for (series, difference) in self.differences.iter_mut().zip(added) {
             series.extend(difference);
         }
+        for (series, values) in self.values.iter_mut().zip(pair) {
+            series.push(*values);
+        }
         Ok(())
     }
 
@@ -122,102 +94,58 @@ impl Session {
         if !self.looks.contains(&self.pairs()) {
             return None;
         }
-        Some(self.outcome(self.rules.alpha * EARLY_LOOK_SHARE))
+        Some(self.outcome(self.alpha * EARLY_LOOK_SHARE))
             .filter(|outcome| outcome.verdict == Verdict::Fail)
     }
 
     /// What the pairs so far say, for a session that was cut short.
     pub fn so_far(&self) -> Outcome {
         let early = self.looks.len() as f64 * EARLY_LOOK_SHARE;
-        self.outcome(self.rules.alpha * (1.0 - early))
+        self.outcome(self.alpha * (1.0 - early))
+    }
+
+    /// Each metric's pairs, `(A, B)`.
+    pub fn values(&self) -> &[Vec<(f64, f64)>] {
+        &self.values
     }
 
     fn outcome(&self, alpha: f64) -> Outcome {
-        let alone = self.judged(&vec![alpha; self.metrics.len()]);
-        let gated: Vec<bool> = self
-            .metrics
-            .iter()
-            .zip(&alone)
-            .map(|(metric, judgement)| is_gated(metric, judgement.as_ref()))
-            .collect();
-        let alphas = self.holm(&gated, alpha);
-        let metrics: Vec<MetricVerdict> = self
-            .metrics
-            .iter()
-            .zip(self.judged(&alphas))
-            .zip(gated)
-            .filter_map(|((metric, judgement), gated)| {
-                Some(MetricVerdict {
-                    name: metric.name.clone(),
-                    gated,
-                    judgement: judgement?,
-                })
+        let series = self.metrics.iter().zip(&self.values).zip(&self.differences);
+        let evidence: Vec<Evidence<'_>> = series
+            .map(|((rule, values), differences)| Evidence {
+                rule,
+                medians: medians(values),
+                judge: Box::new(move |alpha| judge(differences, &rule.rules, alpha)),
             })
             .collect();
-        let verdict = metrics
-            .iter()
-            .filter(|metric| metric.gated)
-            .map(|metric| metric.judgement.verdict)
-            .max()
-            .unwrap_or(Verdict::Inconclusive);
-        Outcome {
-            verdict,
-            pairs: self.pairs(),
-            metrics,
-        }
-    }
-
-    fn judged(&self, alphas: &[f64]) -> Vec<Option<Judgement>> {
-        let series = self.differences.iter().zip(alphas);
-        series
-            .map(|(differences, alpha)| judge(differences, &self.rules, *alpha))
-            .collect()
-    }
-
-    /// Holm's α for each metric: the smallest probability is held against α/m,
-    /// the next against α/(m − 1), and so on until one is not below its share;
-    /// from there on nothing fails.
-    fn holm(&self, gated: &[bool], alpha: f64) -> Vec<f64> {
-        let mut order: Vec<(usize, f64)> = (0..self.metrics.len())
-            .filter(|index| gated[*index])
-            .map(|index| (index, p_greater(&self.differences[index])))
-            .collect();
-        order.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let mut alphas = vec![alpha; self.metrics.len()];
-        let count = order.len();
-        let mut open = true;
-        for (position, (index, p_value)) in order.into_iter().enumerate() {
-            let share = alpha / (count - position) as f64;
-            open = open && p_value <= share;
-            alphas[index] = if open { share } else { 0.0 };
-        }
-        alphas
+        weigh(&evidence, self.pairs(), alpha)
     }
 }
 
-fn is_gated(metric: &MetricRule, judgement: Option<&Judgement>) -> bool {
-    match (metric.gated_below_effect, judgement) {
-        (Some(largest), Some(judgement)) => judgement
-            .detectable_effect
-            .is_some_and(|effect| effect <= largest),
-        _ => true,
-    }
+fn medians(pairs: &[(f64, f64)]) -> (f64, f64) {
+    let (a, b): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
+    let median = |side: &[f64]| Spread::of(side).map_or(f64::NAN, |spread| spread.median);
+    (median(&a), median(&b))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::{ALPHA, Direction, Rules};
+    use crate::weigh::Unit;
 
     fn metric(name: &str) -> MetricRule {
         MetricRule {
             name: name.to_owned(),
+            unit: Unit::Micros,
             direction: Direction::HigherIsWorse,
+            rules: Rules::default(),
             gated_below_effect: None,
         }
     }
 
     fn session(metrics: Vec<MetricRule>) -> Session {
-        Session::new(metrics, Rules::default(), 40).expect("good rules")
+        Session::new(metrics, ALPHA, 40).expect("good rules")
     }
 
     /// Feeds pairs whose B is `ratio` times A with a small alternating noise.

@@ -7,7 +7,7 @@
 //! that wanders from run to run (neighbours, clock speed), jitter of each run,
 //! and now and then a run that was disturbed outright.
 
-use plimsoll_gate::{Direction, MetricRule, Rules, Session, Verdict};
+use plimsoll_gate::{ALPHA, Direction, MetricRule, Rules, Session, Unit, Verdict};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -68,10 +68,12 @@ impl Machine {
 fn gate_fails(seed: u64, ratio: f64) -> bool {
     let metric = MetricRule {
         name: "cpu".to_owned(),
+        unit: Unit::CpuSecondsPerGb,
         direction: Direction::HigherIsWorse,
+        rules: Rules::default(),
         gated_below_effect: None,
     };
-    let mut session = Session::new(vec![metric], Rules::default(), PAIRS).expect("good rules");
+    let mut session = Session::new(vec![metric], ALPHA, PAIRS).expect("good rules");
     let mut machine = Machine::new(seed);
     loop {
         session

@@ -9,6 +9,7 @@ mod cost;
 mod curve;
 mod dumbbell;
 pub(crate) mod forest;
+mod gate;
 mod heat;
 mod lines;
 mod rates;
@@ -23,6 +24,7 @@ use crate::sweep::{Axis, Sweep, named_value};
 use crate::{PlotError, units};
 pub use curve::{CurveAxis, CurveChart};
 use heat::Shown;
+use plimsoll_gate::GateReport;
 use plimsoll_results::{LatencyKind, Metric, RunResult};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -156,6 +158,13 @@ pub fn charts(run: &RunResult, dir: &Path) -> Result<Vec<ChartFile>, PlotError> 
         source,
     })?;
     draw(run)?.iter().map(|chart| chart.write(dir)).collect()
+}
+
+/// Draws a gate's verdict into `dir` as `gate.svg` and `gate.png`; nothing when
+/// nothing was measured.
+pub fn gate_chart(report: &GateReport, dir: &Path) -> Result<Option<ChartFile>, PlotError> {
+    let chart = gate::scene(report).map(|scene| Chart::of("gate", scene));
+    chart.map(|chart| chart?.write(dir)).transpose()
 }
 
 /// Acks against compression when both vary, otherwise the first two varied
