@@ -28,9 +28,11 @@ impl ClusterArgs {
         let target = TargetChoice::parse(&self.target, self.target_config.as_deref());
         match target.map_err(Failure::usage)? {
             TargetChoice::External(bootstrap) => Admin::reach(&bootstrap).map_err(Failure::runtime),
-            TargetChoice::Embedded => Err(Failure::usage(anyhow::anyhow!(
-                "--target embedded: that broker lives only as long as a run; accepted: HOST:PORT,…"
-            ))),
+            TargetChoice::Embedded | TargetChoice::Program(_) => {
+                Err(Failure::usage(anyhow::anyhow!(
+                    "--target embedded: that broker lives only as long as a run; accepted: HOST:PORT,…"
+                )))
+            }
         }
     }
 }

@@ -30,6 +30,12 @@ impl Failure {
         }
     }
 
+    /// The same error under another exit code.
+    #[must_use]
+    pub fn coded(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     /// Says the error and its causes on standard error.
     pub fn report(&self) -> ExitCode {
         eprintln!("error: {self}");

@@ -12,6 +12,7 @@ mod compare;
 mod doctor;
 pub mod embedded;
 pub mod failure;
+mod gate;
 mod groups;
 mod interrupt;
 mod plan;
@@ -45,6 +46,7 @@ enum Command {
     Serve(serve::Args),
     Report(report::Args),
     Compare(compare::Args),
+    Gate(gate::Args),
     Size(size::Args),
     Topics(topics::Args),
     Groups(groups::Args),
@@ -60,6 +62,7 @@ impl Command {
             Self::Serve(args) => serve::run(args),
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
+            Self::Gate(args) => gate::run(&args),
             Self::Size(args) => size::run(args),
             Self::Topics(args) => topics::run(args),
             Self::Groups(args) => groups::run(args),

@@ -3,7 +3,7 @@
 mod place;
 mod plan_text;
 mod progress;
-mod session;
+pub mod session;
 mod table;
 pub mod target;
 

@@ -8,12 +8,12 @@ use crate::failure::Failure;
 use crate::interrupt::Stop;
 use anyhow::Context as _;
 use plimsoll_drive::DriveError;
-use plimsoll_drive::cell::{ClusterInfo, Interrupt, Options, describe_client, run_cell};
+use plimsoll_drive::cell::{ClusterInfo, Interrupt, Options, Progress, describe_client, run_cell};
 use plimsoll_results::{self as results, CellResult, Fingerprint, RunResult, Target, TargetKind};
 use plimsoll_workloads::{Cell, Plan, Run};
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,10 @@ impl<'a> Session<'a> {
         stop: Stop,
         quiet: bool,
     ) -> Self {
-        let result = head(plan, &target, cluster, &place);
+        let before = results::load(&place.dir).ok().map(|loaded| loaded.run);
+        let now = || jiff::Timestamp::now().to_string();
+        let started_at = before.map_or_else(now, |before| before.started_at);
+        let result = head(plan, &target, cluster, started_at);
         let display = Display::new(plan, quiet);
         Self {
             plan,
@@ -99,26 +102,10 @@ impl<'a> Session<'a> {
     }
 
     fn cell(&mut self, cell: &Cell, run: &Run) -> anyhow::Result<CellResult> {
-        let cluster = self.target.start(&cell.spec)?;
-        let (display, stop) = (&self.display, &self.stop);
-        let options = Options {
-            dir: Some(&self.place.dir),
-            progress: &mut |progress| display.step(progress),
-            interrupt: &|| match stop.is_asked() {
-                true => Some(Interrupt::Stopped),
-                false => cluster.death().map(Interrupt::BrokerDied),
-            },
-        };
-        let result = run_cell(&cluster.target, cell, run, options);
-        // A broker that died is the reason for whatever the driver met.
-        let died = cluster
-            .death()
-            .filter(|_| result.is_err() && !stop.is_asked());
-        cluster.stop()?;
-        match died {
-            Some(how) => Err(DriveError::BrokerDied(how).into()),
-            None => Ok(result?),
-        }
+        let display = &self.display;
+        let dir = Some(self.place.dir.as_path());
+        let mut progress = |progress: &Progress| display.step(progress);
+        run_once(&self.target, cell, run, &self.stop, dir, &mut progress)
     }
 
     fn save(&mut self) -> anyhow::Result<()> {
@@ -154,18 +141,53 @@ impl<'a> Session<'a> {
     }
 }
 
-fn is_interruption(error: &anyhow::Error) -> bool {
+/// Runs one cell once, on a cluster of its own where the target is embedded.
+/// `dir` is where its histogram log goes, if anywhere.
+pub fn run_once(
+    target: &TargetChoice,
+    cell: &Cell,
+    run: &Run,
+    stop: &Stop,
+    dir: Option<&Path>,
+    progress: &mut dyn FnMut(&Progress),
+) -> anyhow::Result<CellResult> {
+    let cluster = target.start(&cell.spec)?;
+    let options = Options {
+        dir,
+        progress,
+        interrupt: &|| match stop.is_asked() {
+            true => Some(Interrupt::Stopped),
+            false => cluster.death().map(Interrupt::BrokerDied),
+        },
+    };
+    let result = run_cell(&cluster.target, cell, run, options);
+    // A broker that died is the reason for whatever the driver met.
+    let died = cluster
+        .death()
+        .filter(|_| result.is_err() && !stop.is_asked());
+    cluster.stop()?;
+    match died {
+        Some(how) => Err(DriveError::BrokerDied(how).into()),
+        None => Ok(result?),
+    }
+}
+
+/// Whether an error only says that the user stopped the run.
+pub fn is_interruption(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(DriveError::Interrupted))
 }
 
 /// The result without its cells.
-fn head(plan: &Plan, target: &TargetChoice, cluster: ClusterInfo, place: &Place) -> RunResult {
+pub fn head(
+    plan: &Plan,
+    target: &TargetChoice,
+    cluster: ClusterInfo,
+    started_at: String,
+) -> RunResult {
     let clients = plan.cells.iter().map(|cell| describe_client(&cell.spec));
     let mut clients: Vec<String> = clients.collect();
     clients.sort();
     clients.dedup();
-    let before = results::load(&place.dir).ok().map(|loaded| loaded.run);
-    let now = || jiff::Timestamp::now().to_string();
     let software = match target.kind() {
         TargetKind::Embedded => format!("plimsoll {}", env!("CARGO_PKG_VERSION")),
         TargetKind::External => String::new(),
@@ -176,7 +198,7 @@ fn head(plan: &Plan, target: &TargetChoice, cluster: ClusterInfo, place: &Place)
         command: env::args().collect(),
         plan_hash: plan.hash.clone(),
         seed: plan.seed,
-        started_at: before.map_or_else(now, |before| before.started_at),
+        started_at,
         target: Target {
             kind: target.kind(),
             addresses: target.addresses(),

@@ -9,13 +9,15 @@ use plimsoll_drive::cell::{self, ClusterInfo, Target};
 use plimsoll_drive::observe::local_listeners;
 use plimsoll_results::TargetKind;
 use plimsoll_workloads::{CellSpec, Plan};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `--target` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetChoice {
     /// A fresh broker for each cell.
     Embedded,
+    /// The same, of another binary.
+    Program(PathBuf),
     /// A Kafka cluster that is there.
     External(Bootstrap),
 }
@@ -62,7 +64,7 @@ impl TargetChoice {
     /// Makes sure that an external cluster answers.
     pub fn reach(&self) -> anyhow::Result<ClusterInfo> {
         match self {
-            Self::Embedded => Ok(ClusterInfo {
+            Self::Embedded | Self::Program(_) => Ok(ClusterInfo {
                 nodes: 1,
                 ..ClusterInfo::default()
             }),
@@ -74,7 +76,8 @@ impl TargetChoice {
     pub fn start(&self, spec: &CellSpec) -> anyhow::Result<Cluster> {
         let bootstrap = match self {
             Self::External(bootstrap) => bootstrap,
-            Self::Embedded => return start_embedded(spec),
+            Self::Embedded => return start_embedded(spec, None),
+            Self::Program(path) => return start_embedded(spec, Some(path.clone())),
         };
         let broker_pids = local_listeners(&bootstrap.addresses);
         Ok(Cluster {
@@ -89,13 +92,13 @@ impl TargetChoice {
     /// Whether the plan has settings that this target does not take.
     pub fn ignores(&self, plan: &Plan) -> bool {
         let asks = |spec: &CellSpec| !spec.broker.is_empty() || spec.cluster.nodes != 1;
-        *self != Self::Embedded && plan.cells.iter().any(|cell| asks(&cell.spec))
+        matches!(self, Self::External(_)) && plan.cells.iter().any(|cell| asks(&cell.spec))
     }
 
     /// What the result calls it.
     pub const fn kind(&self) -> TargetKind {
         match self {
-            Self::Embedded => TargetKind::Embedded,
+            Self::Embedded | Self::Program(_) => TargetKind::Embedded,
             Self::External(_) => TargetKind::External,
         }
     }
@@ -103,7 +106,7 @@ impl TargetChoice {
     /// The addresses, when they are not a cell's own.
     pub fn addresses(&self) -> Vec<String> {
         match self {
-            Self::Embedded => Vec::new(),
+            Self::Embedded | Self::Program(_) => Vec::new(),
             Self::External(bootstrap) => bootstrap.addresses.clone(),
         }
     }
@@ -111,13 +114,13 @@ impl TargetChoice {
     /// How connections are secured, without a secret.
     pub fn security(&self) -> String {
         match self {
-            Self::Embedded => Bootstrap::default().security.describe(),
+            Self::Embedded | Self::Program(_) => Bootstrap::default().security.describe(),
             Self::External(bootstrap) => bootstrap.security.describe(),
         }
     }
 }
 
-fn start_embedded(spec: &CellSpec) -> anyhow::Result<Cluster> {
+fn start_embedded(spec: &CellSpec, program: Option<PathBuf>) -> anyhow::Result<Cluster> {
     ensure!(
         spec.cluster.nodes == 1,
         "cluster.nodes = {}: the embedded cluster has one node; accepted: 1",
@@ -128,6 +131,7 @@ fn start_embedded(spec: &CellSpec) -> anyhow::Result<Cluster> {
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let options = embedded::Options {
+        program,
         properties: properties.collect(),
         ..embedded::Options::default()
     };
