@@ -150,7 +150,7 @@ pub(crate) fn read_full_at(file: &dyn DiskFile, buf: &mut [u8], pos: u64) -> io:
 const WHOLE_FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// A whole small file; `None` when there is none of that name.
-pub(crate) fn read_whole(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, LogError> {
+pub fn read_whole(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, LogError> {
     let file = match disk.open(path, Open::Read) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -172,7 +172,7 @@ pub(crate) fn read_whole(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>
 
 /// Replaces a small file so that a crash leaves the old one or the new one:
 /// written beside it, synced, renamed over it, and the name synced.
-pub(crate) fn replace_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+pub fn replace_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
     let beside = Path::new(&beside);

@@ -46,7 +46,9 @@ pub use compact::{CleanPlan, CleanProgress, Cleaned, CompactionLag, Dirtiness};
 pub use config::{CleanupPolicy, LogConfig};
 pub use disk::mem::{Fault, MemDisk};
 pub use disk::os::OsDisk;
-pub use disk::{DirEntry, Disk, DiskFile, DiskLock, FileRange, Open, Space};
+pub use disk::{
+    DirEntry, Disk, DiskFile, DiskLock, FileRange, Open, Space, read_whole, replace_whole,
+};
 pub use epochs::EpochEnd;
 pub use error::{AppendError, LogError, ReadError};
 pub use index::AbortedTxn;

@@ -129,6 +129,14 @@ impl PartitionLog {
         }
     }
 
+    /// This node begins to lead in `epoch`: what it writes from now on is of
+    /// that epoch, so that a follower can be told where earlier ones end.
+    pub fn begin_epoch(&mut self, epoch: LeaderEpoch) {
+        if self.epochs.latest().is_none_or(|latest| latest < epoch) {
+            self.epochs.note(epoch, self.log_end);
+        }
+    }
+
     /// The latest leader epoch that wrote.
     pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
         self.epochs.latest()

@@ -99,9 +99,15 @@ pub fn decode_response(
     version: i16,
     frame: &[u8],
 ) -> Result<(i32, usize), ReadError> {
+    decode_any_response(spec.response_header_version(version) >= 1, frame)
+}
+
+/// As [`decode_response`], for a caller that knows whether the header has
+/// tagged fields.
+pub fn decode_any_response(tagged: bool, frame: &[u8]) -> Result<(i32, usize), ReadError> {
     let mut reader = Reader::new(frame);
     let correlation_id = reader.i32()?;
-    if spec.response_header_version(version) >= 1 {
+    if tagged {
         reader.skip_tagged_fields()?;
     }
     Ok((correlation_id, reader.position()))

@@ -5,6 +5,7 @@
 //! looks like in every version; [`crate::guard`] documents the language. The
 //! tests compare every entry with the codec library, version by version.
 
+mod controller;
 mod data;
 mod groups;
 mod security;
@@ -101,11 +102,17 @@ apis! {
     DescribeUserScramCredentials = 50 => security::DESCRIBE_USER_SCRAM_CREDENTIALS,
     AlterUserScramCredentials = 51 => security::ALTER_USER_SCRAM_CREDENTIALS,
     DescribeQuorum = 55 => settings::DESCRIBE_QUORUM,
+    AlterPartition = 56 => controller::ALTER_PARTITION,
     UpdateFeatures = 57 => settings::UPDATE_FEATURES,
+    Envelope = 58 => controller::ENVELOPE,
     DescribeCluster = 60 => topics::DESCRIBE_CLUSTER,
     DescribeProducers = 61 => transactions::DESCRIBE_PRODUCERS,
+    BrokerRegistration = 62 => controller::BROKER_REGISTRATION,
+    BrokerHeartbeat = 63 => controller::BROKER_HEARTBEAT,
+    UnregisterBroker = 64 => controller::UNREGISTER_BROKER,
     DescribeTransactions = 65 => transactions::DESCRIBE_TRANSACTIONS,
     ListTransactions = 66 => transactions::LIST_TRANSACTIONS,
+    AllocateProducerIds = 67 => controller::ALLOCATE_PRODUCER_IDS,
     ConsumerGroupHeartbeat = 68 => groups::CONSUMER_GROUP_HEARTBEAT,
     ConsumerGroupDescribe = 69 => groups::CONSUMER_GROUP_DESCRIBE,
     ListConfigResources = 74 => settings::LIST_CONFIG_RESOURCES,

@@ -77,11 +77,17 @@ requests! {
     DescribeUserScramCredentials DescribeUserScramCredentialsRequest
     AlterUserScramCredentials AlterUserScramCredentialsRequest
     DescribeQuorum DescribeQuorumRequest
+    AlterPartition AlterPartitionRequest
     UpdateFeatures UpdateFeaturesRequest
+    Envelope EnvelopeRequest
     DescribeCluster DescribeClusterRequest
     DescribeProducers DescribeProducersRequest
+    BrokerRegistration BrokerRegistrationRequest
+    BrokerHeartbeat BrokerHeartbeatRequest
+    UnregisterBroker UnregisterBrokerRequest
     DescribeTransactions DescribeTransactionsRequest
     ListTransactions ListTransactionsRequest
+    AllocateProducerIds AllocateProducerIdsRequest
     ConsumerGroupHeartbeat ConsumerGroupHeartbeatRequest
     ConsumerGroupDescribe ConsumerGroupDescribeRequest
     ListConfigResources ListConfigResourcesRequest
