@@ -68,6 +68,12 @@ impl Writer {
         self.bytes.extend_from_slice(value.as_bytes());
     }
 
+    /// A compact string of bytes.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.compact_len(value.len());
+        self.bytes.extend_from_slice(value);
+    }
+
     /// A compact string.
     pub fn string(&mut self, value: &str) {
         self.compact_len(value.len());
@@ -223,6 +229,12 @@ impl<'a> Reader<'a> {
             });
         }
         Ok(Some(len))
+    }
+
+    /// A compact string of bytes; null reads as empty.
+    pub fn bytes(&mut self, field: &'static str) -> Result<&'a [u8], ClusterError> {
+        let len = self.compact_len(field)?.unwrap_or(0);
+        self.take(field, len)
     }
 
     /// A compact string that may be null.

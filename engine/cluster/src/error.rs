@@ -53,4 +53,13 @@ pub enum ClusterError {
     /// A topic record repeats a name or an id that is in use.
     #[error("metadata record: topic {0} exists already")]
     TopicExists(String),
+    /// A batch of metadata records cannot be built or read.
+    #[error("metadata batch: {0}")]
+    Batch(String),
+    /// This node is to vote and is not among the voters.
+    #[error("controller.quorum.voters: node {0} is not among them")]
+    NotAVoter(NodeId),
+    /// The consensus library refused its settings or state.
+    #[error("metadata quorum: {0}")]
+    Quorum(String),
 }

@@ -6,8 +6,8 @@
 
 use crate::error::ClusterError;
 use crate::records::{
-    BrokerEndpoint, ConfigChange, MetadataRecord, PartitionChange, PartitionRecord, RegisterBroker,
-    RemoveScramCredential, ResourceType, TopicRecord,
+    BrokerEndpoint, BrokerFeature, ConfigChange, MetadataRecord, PartitionChange, PartitionRecord,
+    RegisterBroker, RemoveScramCredential, ResourceType, TopicRecord,
 };
 use plimsoll_wire::scram::{Credential, ScramMechanism};
 use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId};
@@ -32,6 +32,10 @@ pub struct PartitionImage {
     pub leader_epoch: LeaderEpoch,
     /// Counts the changes of this partition.
     pub partition_epoch: i32,
+    /// The replicas outside the ISR that hold all committed records (KIP-966).
+    pub eligible: Vec<NodeId>,
+    /// The replicas that were eligible before they stopped uncleanly.
+    pub last_known_eligible: Vec<NodeId>,
 }
 
 /// One topic.
@@ -54,6 +58,10 @@ pub struct BrokerImage {
     pub epoch: BrokerEpoch,
     /// Where clients reach it.
     pub endpoints: Vec<BrokerEndpoint>,
+    /// The features it supports.
+    pub supported: Vec<BrokerFeature>,
+    /// The ids of its log directories.
+    pub log_dirs: Vec<Uuid>,
     /// The rack it stands in.
     pub rack: Option<String>,
     /// Whether it may not lead.
@@ -79,13 +87,13 @@ pub type ConfigResource = (ResourceType, String);
 /// The cluster's metadata at one point of its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
-    topics: HashMap<Arc<str>, Arc<TopicImage>>,
+    pub(crate) topics: HashMap<Arc<str>, Arc<TopicImage>>,
     names: HashMap<Uuid, Arc<str>>,
-    configs: HashMap<ConfigResource, BTreeMap<String, String>>,
-    brokers: BTreeMap<NodeId, BrokerImage>,
-    features: BTreeMap<String, i16>,
-    scram: BTreeMap<String, BTreeMap<ScramMechanism, Credential>>,
-    next_producer_id: ProducerId,
+    pub(crate) configs: HashMap<ConfigResource, BTreeMap<String, String>>,
+    pub(crate) brokers: BTreeMap<NodeId, BrokerImage>,
+    pub(crate) features: BTreeMap<String, i16>,
+    pub(crate) scram: BTreeMap<String, BTreeMap<ScramMechanism, Credential>>,
+    pub(crate) next_producer_id: ProducerId,
 }
 
 impl Image {
@@ -216,6 +224,8 @@ impl Image {
             leader: record.leader,
             leader_epoch: record.leader_epoch,
             partition_epoch: record.partition_epoch,
+            eligible: record.eligible.clone(),
+            last_known_eligible: record.last_known_eligible.clone(),
         };
         self.topic_mut(record.topic)?
             .partitions
@@ -239,6 +249,11 @@ impl Image {
         set(&mut partition.replicas, &change.replicas);
         set(&mut partition.removing, &change.removing);
         set(&mut partition.adding, &change.adding);
+        set(&mut partition.eligible, &change.eligible);
+        set(
+            &mut partition.last_known_eligible,
+            &change.last_known_eligible,
+        );
         if let Some(leader) = change.leader {
             partition.leader = leader;
             partition.leader_epoch = LeaderEpoch(partition.leader_epoch.get().saturating_add(1));
@@ -288,6 +303,8 @@ impl Image {
             incarnation: record.incarnation,
             epoch: record.epoch,
             endpoints: record.endpoints.clone(),
+            supported: record.features.clone(),
+            log_dirs: record.log_dirs.clone(),
             rack: record.rack.clone(),
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
@@ -322,6 +339,8 @@ mod tests {
             leader: NodeId(1),
             leader_epoch: LeaderEpoch(0),
             partition_epoch: 0,
+            eligible: vec![],
+            last_known_eligible: vec![],
         })
     }
 

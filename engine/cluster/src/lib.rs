@@ -9,13 +9,16 @@
 mod codec;
 mod error;
 mod image;
+mod image_records;
 mod log;
+pub mod quorum;
 mod records;
+pub mod succession;
 
 pub use codec::{Reader, Writer};
 pub use error::ClusterError;
 pub use image::{BrokerImage, ConfigResource, Image, PartitionImage, TopicImage};
-pub use log::{MetadataLog, StorageFault};
+pub use log::StorageFault;
 pub use records::{
     BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, ConfigChange, FeatureLevel,
     MetadataRecord, PartitionChange, PartitionRecord, ProducerIds, RegisterBroker,

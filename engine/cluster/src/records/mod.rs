@@ -83,9 +83,9 @@ impl MetadataRecord {
         match self {
             Self::UnregisterBroker(_) => (1, 0),
             Self::Topic(_) => (2, 0),
-            Self::Partition(_) => (3, 1),
+            Self::Partition(_) => (3, 2),
             Self::Config(_) => (4, 0),
-            Self::PartitionChange(_) => (5, 1),
+            Self::PartitionChange(_) => (5, 2),
             Self::RemoveTopic(_) => (9, 0),
             Self::ScramCredential(_) => (11, 0),
             Self::FeatureLevel(_) => (12, 0),
@@ -130,99 +130,104 @@ impl MetadataRecord {
     }
 }
 
+/// One of every record, for tests.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) fn samples() -> Vec<MetadataRecord> {
     use plimsoll_wire::scram::{Credential, ScramMechanism};
     use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId};
     use uuid::Uuid;
+    let topic = Uuid::from_u128(0x1234_5678_9abc_def0_1122_3344_5566_7788);
+    vec![
+        MetadataRecord::UnregisterBroker(UnregisterBroker {
+            broker: NodeId(3),
+            epoch: BrokerEpoch(9),
+        }),
+        MetadataRecord::Topic(TopicRecord {
+            name: "orders".into(),
+            id: topic,
+        }),
+        MetadataRecord::Partition(PartitionRecord {
+            partition: PartitionIndex(2),
+            topic,
+            replicas: vec![NodeId(1), NodeId(2)],
+            isr: vec![NodeId(1)],
+            removing: vec![],
+            adding: vec![NodeId(2)],
+            leader: NodeId(1),
+            leader_epoch: LeaderEpoch(4),
+            partition_epoch: 5,
+            eligible: vec![NodeId(2)],
+            last_known_eligible: vec![],
+        }),
+        MetadataRecord::Config(ConfigChange {
+            resource: ResourceType::Topic,
+            name: "orders".into(),
+            key: "retention.ms".into(),
+            value: None,
+        }),
+        MetadataRecord::PartitionChange(PartitionChange {
+            isr: Some(vec![NodeId(1), NodeId(2)]),
+            leader: Some(NodeId(2)),
+            eligible: Some(vec![]),
+            ..PartitionChange::of(topic, PartitionIndex(2))
+        }),
+        MetadataRecord::RemoveTopic(RemoveTopic { id: topic }),
+        MetadataRecord::FeatureLevel(FeatureLevel {
+            name: "metadata.version".into(),
+            level: 27,
+        }),
+        MetadataRecord::ProducerIds(ProducerIds {
+            broker: NodeId(1),
+            epoch: BrokerEpoch(3),
+            next: ProducerId(1000),
+        }),
+        MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChange {
+            broker: NodeId(1),
+            epoch: BrokerEpoch(3),
+            fenced: Some(false),
+            in_controlled_shutdown: None,
+        }),
+        MetadataRecord::ScramCredential(ScramCredential {
+            user: "alice".into(),
+            mechanism: ScramMechanism::Sha512,
+            credential: Credential {
+                salt: vec![1, 2],
+                stored_key: vec![3; 64],
+                server_key: vec![4; 64],
+                iterations: 4096,
+            },
+        }),
+        MetadataRecord::RemoveScramCredential(RemoveScramCredential {
+            user: "alice".into(),
+            mechanism: ScramMechanism::Sha256,
+        }),
+        MetadataRecord::NoOp,
+        MetadataRecord::RegisterBroker(RegisterBroker {
+            broker: NodeId(1),
+            incarnation: topic,
+            epoch: BrokerEpoch(3),
+            endpoints: vec![BrokerEndpoint {
+                name: "PLAINTEXT".into(),
+                host: "localhost".into(),
+                port: 49_092,
+                security_protocol: 0,
+            }],
+            features: vec![BrokerFeature {
+                name: "group.version".into(),
+                min: 0,
+                max: 1,
+            }],
+            rack: Some("a".into()),
+            fenced: false,
+            in_controlled_shutdown: false,
+            log_dirs: vec![topic],
+        }),
+    ]
+}
 
-    fn samples() -> Vec<MetadataRecord> {
-        let topic = Uuid::from_u128(0x1234_5678_9abc_def0_1122_3344_5566_7788);
-        vec![
-            MetadataRecord::UnregisterBroker(UnregisterBroker {
-                broker: NodeId(3),
-                epoch: BrokerEpoch(9),
-            }),
-            MetadataRecord::Topic(TopicRecord {
-                name: "orders".into(),
-                id: topic,
-            }),
-            MetadataRecord::Partition(PartitionRecord {
-                partition: PartitionIndex(2),
-                topic,
-                replicas: vec![NodeId(1), NodeId(2)],
-                isr: vec![NodeId(1)],
-                removing: vec![],
-                adding: vec![NodeId(2)],
-                leader: NodeId(1),
-                leader_epoch: LeaderEpoch(4),
-                partition_epoch: 5,
-            }),
-            MetadataRecord::Config(ConfigChange {
-                resource: ResourceType::Topic,
-                name: "orders".into(),
-                key: "retention.ms".into(),
-                value: None,
-            }),
-            MetadataRecord::PartitionChange(PartitionChange {
-                isr: Some(vec![NodeId(1), NodeId(2)]),
-                leader: Some(NodeId(2)),
-                ..PartitionChange::of(topic, PartitionIndex(2))
-            }),
-            MetadataRecord::RemoveTopic(RemoveTopic { id: topic }),
-            MetadataRecord::FeatureLevel(FeatureLevel {
-                name: "metadata.version".into(),
-                level: 27,
-            }),
-            MetadataRecord::ProducerIds(ProducerIds {
-                broker: NodeId(1),
-                epoch: BrokerEpoch(3),
-                next: ProducerId(1000),
-            }),
-            MetadataRecord::BrokerRegistrationChange(BrokerRegistrationChange {
-                broker: NodeId(1),
-                epoch: BrokerEpoch(3),
-                fenced: Some(false),
-                in_controlled_shutdown: None,
-            }),
-            MetadataRecord::ScramCredential(ScramCredential {
-                user: "alice".into(),
-                mechanism: ScramMechanism::Sha512,
-                credential: Credential {
-                    salt: vec![1, 2],
-                    stored_key: vec![3; 64],
-                    server_key: vec![4; 64],
-                    iterations: 4096,
-                },
-            }),
-            MetadataRecord::RemoveScramCredential(RemoveScramCredential {
-                user: "alice".into(),
-                mechanism: ScramMechanism::Sha256,
-            }),
-            MetadataRecord::NoOp,
-            MetadataRecord::RegisterBroker(RegisterBroker {
-                broker: NodeId(1),
-                incarnation: topic,
-                epoch: BrokerEpoch(3),
-                endpoints: vec![BrokerEndpoint {
-                    name: "PLAINTEXT".into(),
-                    host: "localhost".into(),
-                    port: 49_092,
-                    security_protocol: 0,
-                }],
-                features: vec![BrokerFeature {
-                    name: "group.version".into(),
-                    min: 0,
-                    max: 1,
-                }],
-                rack: Some("a".into()),
-                fenced: false,
-                in_controlled_shutdown: false,
-                log_dirs: vec![topic],
-            }),
-        ]
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn every_record_reads_back() {

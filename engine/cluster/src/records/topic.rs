@@ -62,6 +62,10 @@ pub struct PartitionRecord {
     pub leader_epoch: LeaderEpoch,
     /// Counts the changes of this record.
     pub partition_epoch: i32,
+    /// The replicas outside the ISR that hold all committed records (KIP-966).
+    pub eligible: Vec<NodeId>,
+    /// The replicas that were eligible before they stopped uncleanly.
+    pub last_known_eligible: Vec<NodeId>,
 }
 
 impl PartitionRecord {
@@ -77,11 +81,18 @@ impl PartitionRecord {
         out.i32(self.partition_epoch);
         // One directory per replica; nil means that the replica chooses.
         out.array(&self.replicas, |out, _| out.uuid(Uuid::nil()));
-        out.no_tags();
+        let lists = [(1, &self.eligible), (2, &self.last_known_eligible)];
+        out.tagged(
+            lists
+                .into_iter()
+                .filter(|(_, nodes)| !nodes.is_empty())
+                .map(|(tag, nodes)| (tag, Writer::field(|out| write_nodes(out, nodes))))
+                .collect(),
+        );
     }
 
     pub(super) fn read(from: &mut Reader<'_>, version: u32) -> Result<Self, ClusterError> {
-        let record = Self {
+        let mut record = Self {
             partition: PartitionIndex(from.i32("partition")?),
             topic: from.uuid("topic id")?,
             replicas: read_nodes(from, "replicas")?,
@@ -91,11 +102,20 @@ impl PartitionRecord {
             leader: NodeId(from.i32("leader")?),
             leader_epoch: LeaderEpoch(from.i32("leader epoch")?),
             partition_epoch: from.i32("partition epoch")?,
+            eligible: Vec::new(),
+            last_known_eligible: Vec::new(),
         };
         if version >= 1 {
             from.array("directories", |from| from.uuid("directories"))?;
         }
-        from.skip_tags()?;
+        from.tagged(|tag, field| {
+            match tag {
+                1 => record.eligible = read_nodes(field, "eligible replicas")?,
+                2 => record.last_known_eligible = read_nodes(field, "last eligible replicas")?,
+                _ => {}
+            }
+            Ok(())
+        })?;
         Ok(record)
     }
 }
@@ -117,6 +137,10 @@ pub struct PartitionChange {
     pub removing: Option<Vec<NodeId>>,
     /// The replicas a reassignment adds.
     pub adding: Option<Vec<NodeId>>,
+    /// The new eligible replicas.
+    pub eligible: Option<Vec<NodeId>>,
+    /// The replicas that were eligible before they stopped uncleanly.
+    pub last_known_eligible: Option<Vec<NodeId>>,
 }
 
 impl PartitionChange {
@@ -130,6 +154,8 @@ impl PartitionChange {
             replicas: None,
             removing: None,
             adding: None,
+            eligible: None,
+            last_known_eligible: None,
         }
     }
 
@@ -150,6 +176,8 @@ impl PartitionChange {
             (2, nodes(&self.replicas)),
             (3, nodes(&self.removing)),
             (4, nodes(&self.adding)),
+            (6, nodes(&self.eligible)),
+            (7, nodes(&self.last_known_eligible)),
         ];
         out.tagged(
             fields
@@ -169,6 +197,10 @@ impl PartitionChange {
                 2 => change.replicas = Some(read_nodes(field, "replicas")?),
                 3 => change.removing = Some(read_nodes(field, "removing replicas")?),
                 4 => change.adding = Some(read_nodes(field, "adding replicas")?),
+                6 => change.eligible = Some(read_nodes(field, "eligible replicas")?),
+                7 => {
+                    change.last_known_eligible = Some(read_nodes(field, "last eligible replicas")?);
+                }
                 _ => {}
             }
             Ok(())
