@@ -4,14 +4,14 @@
 use crate::broker::Broker;
 use crate::catalog::{Catalog, Topic};
 use crate::config::{Layers, Limits, Properties};
-use crate::log_dirs::Trust;
-use crate::partition::{Partition, Watch};
+use crate::partition::{Orders, Partition, Watch};
+use crate::topic_name::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::topic_settings::TopicSettings;
 use arc_swap::ArcSwap;
-use plimsoll_cluster::{Image, MetadataRecord, ResourceType, TopicImage};
-use plimsoll_log::{TopicPartition, store_topic_id};
+use plimsoll_cluster::{Image, MetadataRecord, PartitionImage, ResourceType, TopicImage};
+use plimsoll_log::{PartitionLog, TopicPartition, store_topic_id};
 use plimsoll_wire::time::Now;
-use plimsoll_wire::types::PartitionIndex;
+use plimsoll_wire::types::{NodeId, PartitionIndex};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -39,15 +39,16 @@ impl Broker {
             self.take_settings(image);
             touched.extend(image.topics().map(|topic| topic.id));
         }
-        self.sync(image, touched, Trust::Nothing, now);
+        self.sync(image, touched, now);
     }
 
     /// Makes logs and settings what the image says.
     pub(crate) fn apply_all(&self, image: &Image, now: Now) {
         self.take_settings(image);
         self.recover_logs(image, now);
-        let all = image.topics().map(|topic| topic.id).collect();
-        self.sync(image, all, Trust::Checkpoints, now);
+        let mut all: BTreeSet<Uuid> = image.topics().map(|topic| topic.id).collect();
+        all.extend(self.catalog().topics().map(|topic| topic.id));
+        self.sync(image, all, now);
     }
 
     fn take_settings(&self, image: &Image) {
@@ -56,29 +57,31 @@ impl Broker {
         self.layers.store(Arc::new(layers));
     }
 
-    fn sync(&self, image: &Image, touched: BTreeSet<Uuid>, trust: Trust, now: Now) {
+    fn sync(&self, image: &Image, touched: BTreeSet<Uuid>, now: Now) {
         if touched.is_empty() {
             return;
         }
         let mut catalog = Catalog::clone(&self.catalog.load());
-        let mut gone = Vec::new();
-        for id in touched {
-            match image.topic_by_id(id) {
-                Some(topic) => {
-                    let own = image.configs(ResourceType::Topic, &topic.name);
-                    let settings =
-                        TopicSettings::of(&self.layers(), own.unwrap_or(&Properties::new()));
-                    let topic =
-                        self.sync_topic(catalog.topic_by_id(id), topic, settings, (trust, now));
-                    catalog.put(topic);
-                }
-                None => gone.extend(catalog.remove(id)),
+        let (present, gone): (Vec<Uuid>, Vec<Uuid>) = touched
+            .into_iter()
+            .partition(|id| image.topic_by_id(*id).is_some());
+        let gone: Vec<_> = gone
+            .into_iter()
+            .filter_map(|id| catalog.remove(id))
+            .collect();
+        // First what goes: a new topic may have an old one's name.
+        for topic in &gone {
+            self.delete(topic, now);
+        }
+        for id in present {
+            if let Some(topic) = image.topic_by_id(id) {
+                let own = image.configs(ResourceType::Topic, &topic.name);
+                let settings = TopicSettings::of(&self.layers(), own.unwrap_or(&Properties::new()));
+                let topic = self.sync_topic(catalog.topic_by_id(id), topic, settings, now);
+                catalog.put(topic);
             }
         }
         self.catalog.store(Arc::new(catalog));
-        for topic in gone {
-            self.delete(&topic, now);
-        }
     }
 
     /// The topic as the image has it, made from what is there of it.
@@ -87,7 +90,7 @@ impl Broker {
         present: Option<&Arc<Topic>>,
         found: &TopicImage,
         settings: TopicSettings,
-        how: (Trust, Now),
+        now: Now,
     ) -> Topic {
         let mut topic = present.map_or_else(
             || Topic {
@@ -110,19 +113,64 @@ impl Broker {
         let known = topic.partitions.len();
         for (index, image) in &found.partitions {
             if usize::try_from(index.get()).is_ok_and(|index| index >= known) {
-                let partition = self.open(&topic, *index, how);
+                let watch = Watch {
+                    faults: Arc::clone(&self.faults),
+                    traffic: Arc::clone(&topic.traffic),
+                };
+                let partition = Partition::new(Arc::clone(&topic.name), topic.id, *index, watch);
                 topic.partitions.push(Arc::new(partition));
             }
             if let Some(partition) = topic.partition(*index) {
-                partition.follow(image.leader_epoch, image.isr.len());
+                self.sync_partition(&topic, partition, image, now);
             }
         }
         topic
     }
 
+    /// Plays the part in a partition that the image gives this node.
+    fn sync_partition(
+        &self,
+        topic: &Topic,
+        partition: &Arc<Partition>,
+        image: &PartitionImage,
+        now: Now,
+    ) {
+        let me = self.node();
+        let is_replica = image.replicas.contains(&me) && self.config.roles.broker;
+        let is_here = partition.lock().is_here();
+        if is_replica && !is_here {
+            let alone = image.replicas.len() == 1;
+            let log = self.open(topic, partition.index, alone, now);
+            partition.settle_in(log);
+        }
+        let orders = Orders {
+            me,
+            image,
+            in_sync_min: topic.settings.load().in_sync_min,
+            now: now.mono,
+        };
+        if partition.follow(orders) {
+            self.leadership_changed(partition);
+        }
+        if !is_replica && is_here {
+            self.remove_replica(topic, partition, now);
+        }
+        let follows = is_replica && image.leader != me && image.leader != NodeId::NONE;
+        if image.replicas.len() > 1 || !is_replica {
+            self.fetchers
+                .assign(partition, follows.then_some(image.leader), now);
+        }
+    }
+
     /// A partition with its log. When that cannot be opened the partition is
     /// offline and the rest of the node goes on.
-    fn open(&self, topic: &Topic, index: PartitionIndex, (trust, now): (Trust, Now)) -> Partition {
+    fn open(
+        &self,
+        topic: &Topic,
+        index: PartitionIndex,
+        alone: bool,
+        now: Now,
+    ) -> Option<PartitionLog> {
         let name = TopicPartition {
             topic: topic.name.to_string(),
             partition: index,
@@ -135,17 +183,20 @@ impl Broker {
                 // A topic was deleted while its log could not be.
                 self.timers.purge_at(now.mono, stray);
             }
+            let trust = self.dirs.trust(&name);
             let log = self.dirs.open_log(&name, trust, &config, now)?;
             if known != Some(topic.id) {
                 store_topic_id(self.disk(), log.dir(), topic.id)?;
             }
             Ok(log)
         });
-        let log = match opened {
+        match opened {
             Ok(mut log) => {
-                // The only replica: all that is in the log is replicated.
-                let end = log.log_end();
-                log.set_high_watermark(end);
+                if alone {
+                    // The only replica: all that is in the log is replicated.
+                    let end = log.log_end();
+                    log.set_high_watermark(end);
+                }
                 Some(log)
             }
             Err(error) => {
@@ -158,28 +209,45 @@ impl Broker {
                 }
                 None
             }
-        };
-        let watch = Watch {
-            faults: Arc::clone(&self.faults),
-            traffic: Arc::clone(&topic.traffic),
-        };
-        Partition::new(Arc::clone(&topic.name), index, log, watch)
+        }
     }
 
     /// Closes a deleted topic's logs and takes their directories out of use.
     fn delete(&self, topic: &Topic, now: Now) {
         for partition in &topic.partitions {
-            drop(partition.lock().delete());
-            let delay = topic.settings.load().log.file_delete_delay_ms;
-            let name = TopicPartition {
-                topic: topic.name.to_string(),
-                partition: partition.index,
-            };
-            match self.dirs.retire(&name, topic.id) {
-                Ok(Some(retired)) => self.timers.purge_at(now.mono.after(delay), retired),
-                Ok(None) => {}
-                Err(error) => drop(partition.storage_failed("remove a log", &error)),
-            }
+            self.fetchers.assign(partition, None, now);
+            self.leadership_changed(partition);
+            drop(partition.lock().delete(true));
+            self.retire(topic, partition, now);
+        }
+    }
+
+    /// This node began or ceased to lead a partition, or leads in another term.
+    fn leadership_changed(&self, partition: &Partition) {
+        match &*partition.topic {
+            OFFSETS_TOPIC => self.resign_groups(partition.index),
+            TRANSACTIONS_TOPIC => self.resign_transactions(partition.index),
+            _ => {}
+        }
+    }
+
+    /// A partition's replica leaves this node.
+    fn remove_replica(&self, topic: &Topic, partition: &Partition, now: Now) {
+        drop(partition.lock().delete(false));
+        self.retire(topic, partition, now);
+    }
+
+    /// Takes the directory of a log that was dropped out of use.
+    fn retire(&self, topic: &Topic, partition: &Partition, now: Now) {
+        let delay = topic.settings.load().log.file_delete_delay_ms;
+        let name = TopicPartition {
+            topic: topic.name.to_string(),
+            partition: partition.index,
+        };
+        match self.dirs.retire(&name, topic.id) {
+            Ok(Some(retired)) => self.timers.purge_at(now.mono.after(delay), retired),
+            Ok(None) => {}
+            Err(error) => drop(partition.storage_failed("remove a log", &error)),
         }
     }
 }

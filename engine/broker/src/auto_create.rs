@@ -2,22 +2,35 @@
 
 use crate::broker::Broker;
 use crate::config::Properties;
-use crate::metadata::Change;
-use crate::refusal::Refusal;
+use crate::convert::{text, topic};
+use crate::outgoing::{Errand, Lane, PeerFault};
 use crate::topic_name::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::topics::{self, Layout, NewTopic};
+use kafka_protocol::messages::CreateTopicsRequest;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use plimsoll_cluster::Image;
+use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::time::Now;
+
+/// The version in which another node is asked to create topics.
+const CREATE_TOPICS_VERSION: i16 = 7;
 
 impl Broker {
     /// Creates topics that were asked for and do not exist. What cannot be
-    /// created stays missing, and the client is told so.
+    /// created stays missing, and the client is told so. Unless this node is
+    /// alone they are there a moment later, and the client asks again.
     pub(crate) fn auto_create(&self, now: Now, names: &[&str]) {
+        if !self.is_alone() && !self.metadata.is_active() {
+            self.ask_to_create(now, names);
+            return;
+        }
         let created = self.change(now, true, |change| {
             for name in names {
-                if change.image().topic(name).is_none()
-                    && let Err(refusal) = self.create_by_name(change, name)
-                {
+                if change.image().topic(name).is_some() {
+                    continue;
+                }
+                let made = self.by_name(change.image(), name);
+                if let Err(refusal) = topics::create(change, &made, self.random_id()) {
                     tracing::info!(topic = *name, why = refusal.words, "topic is not created");
                 }
             }
@@ -30,11 +43,54 @@ impl Broker {
         }
     }
 
-    /// Creates the topic, as its name says it should be.
-    fn create_by_name(&self, change: &mut Change, name: &str) -> Result<(), Refusal> {
+    /// Has the controller create topics.
+    fn ask_to_create(&self, now: Now, names: &[&str]) {
+        let Some(controller) = self.active_controller() else {
+            return;
+        };
+        let image = self.image();
+        let topics = names.iter().map(|name| {
+            let new = self.by_name(&image, name);
+            let (partitions, replicas) = match new.layout {
+                Layout::Counted {
+                    partitions,
+                    replicas,
+                } => (partitions, replicas),
+                Layout::Chosen(_) => (-1, -1),
+            };
+            let configs = new.settings.iter().map(|(name, value)| {
+                CreatableTopicConfig::default()
+                    .with_name(text(name.as_str()))
+                    .with_value(Some(text(value.as_str())))
+            });
+            CreatableTopic::default()
+                .with_name(topic(name))
+                .with_num_partitions(partitions)
+                .with_replication_factor(replicas)
+                .with_configs(configs.collect())
+        });
+        let query = CreateTopicsRequest::default()
+            .with_topics(topics.collect())
+            .with_timeout_ms(i32::MAX);
+        let errand = Errand {
+            to: controller,
+            lane: Lane::Other,
+            deadline: now.mono.after(self.limits().cluster.request_timeout),
+        };
+        let then = |_: &Self, _, answer: Result<_, PeerFault>| {
+            if let Err(fault) = answer {
+                tracing::info!(%fault, "the controller was asked to create a topic");
+            }
+        };
+        let api = (ApiKey::CreateTopics, CREATE_TOPICS_VERSION);
+        self.outbox.ask(errand, api, &query, Box::new(then));
+    }
+
+    /// A topic as its name says it should be.
+    fn by_name(&self, image: &Image, name: &str) -> NewTopic {
         let (layout, settings) = match name {
-            OFFSETS_TOPIC => self.offsets_topic(change.image()),
-            TRANSACTIONS_TOPIC => self.transactions_topic(change.image()),
+            OFFSETS_TOPIC => self.offsets_topic(image),
+            TRANSACTIONS_TOPIC => self.transactions_topic(image),
             _ => {
                 let limits = self.limits();
                 let partitions = limits.default_partitions;
@@ -48,12 +104,11 @@ impl Broker {
                 )
             }
         };
-        let new = NewTopic {
+        NewTopic {
             name: name.to_owned(),
             layout,
             settings,
-        };
-        topics::create(change, &new, self.random_id())
+        }
     }
 
     fn offsets_topic(&self, image: &Image) -> (Layout, Properties) {

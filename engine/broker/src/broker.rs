@@ -8,28 +8,34 @@
 use crate::catalog::Catalog;
 use crate::cleaner::Cleaner;
 use crate::config::{BrokerConfig, Layers, Limits};
+use crate::controller::Controller;
 use crate::fetch_sessions::FetchSessions;
 use crate::groups::{Groups, group_config};
 use crate::listener::Listener;
 use crate::log_dirs::LogDirs;
-use crate::metadata::{Change, Metadata};
+use crate::membership::Membership;
+use crate::metadata::{Change, Metadata, Refused};
 use crate::metrics::Requests;
-use crate::producer_ids::{BLOCK, ProducerIdBlock};
+use crate::outcome::Wake;
+use crate::outgoing::Outbox;
+use crate::producer_ids::ProducerIds;
 use crate::refusal::Refusal;
+use crate::replica::{Fetchers, IsrChanges};
 use crate::storage::DiskFaults;
 use crate::timers::Timers;
 use crate::transactions::Transactions;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use plimsoll_cluster::{Image, MetadataRecord, ProducerIds};
+use plimsoll_cluster::Image;
 use plimsoll_log::Disk;
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::time::Now;
-use plimsoll_wire::types::{BrokerEpoch, NodeId, Offset, ProducerId};
+use plimsoll_wire::time::{Instant, Now};
+use plimsoll_wire::types::{BrokerEpoch, NodeId, Offset};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
 
 /// One broker node.
@@ -45,12 +51,20 @@ pub struct Broker {
     pub(crate) timers: Timers,
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
-    /// This run's registration.
-    pub(crate) epoch: BrokerEpoch,
     pub(crate) cleaner: Cleaner,
     pub(crate) requests: Arc<Requests>,
     pub(crate) faults: Arc<DiskFaults>,
-    producer_ids: Mutex<ProducerIdBlock>,
+    pub(crate) membership: Membership,
+    pub(crate) outbox: Outbox,
+    pub(crate) fetchers: Fetchers,
+    pub(crate) isr_changes: IsrChanges,
+    pub(crate) controller: Controller,
+    pub(crate) producer_ids: ProducerIds,
+    /// When the quorum was last ticked.
+    pub(crate) ticked: Mutex<Instant>,
+    /// This run's registration, −1 before there is one.
+    epoch: AtomicI64,
+    pub(crate) work_wake: Mutex<Option<Arc<dyn Wake>>>,
     random: Mutex<StdRng>,
 }
 
@@ -61,13 +75,13 @@ pub(crate) struct Parts {
     pub(crate) dirs: LogDirs,
     pub(crate) metadata: Metadata,
     pub(crate) layers: Layers,
-    pub(crate) epoch: BrokerEpoch,
     pub(crate) random: StdRng,
     pub(crate) now: Now,
 }
 
 impl Broker {
-    pub(crate) fn assemble(parts: Parts) -> Self {
+    pub(crate) fn assemble(mut parts: Parts) -> Self {
+        let incarnation = draw_id(&mut parts.random);
         let limits = Limits::of(&parts.layers);
         Self {
             sessions: FetchSessions::new(limits.fetch_sessions_max),
@@ -80,13 +94,20 @@ impl Broker {
             cleaner: Cleaner::default(),
             requests: Arc::default(),
             faults: Arc::default(),
-            producer_ids: Mutex::default(),
+            producer_ids: ProducerIds::default(),
+            outbox: Outbox::default(),
+            fetchers: Fetchers::default(),
+            isr_changes: IsrChanges::default(),
+            controller: Controller::default(),
+            membership: Membership::new(incarnation, parts.now),
+            ticked: Mutex::new(parts.now.mono),
+            epoch: AtomicI64::new(-1),
+            work_wake: Mutex::default(),
             random: Mutex::new(parts.random),
             config: parts.config,
             disk: parts.disk,
             dirs: parts.dirs,
             metadata: parts.metadata,
-            epoch: parts.epoch,
         }
     }
 
@@ -101,6 +122,16 @@ impl Broker {
             .listeners
             .get(number)
             .map_or_else(Arc::default, Arc::clone)
+    }
+
+    /// This run's registration, −1 before there is one.
+    pub(crate) fn epoch(&self) -> BrokerEpoch {
+        BrokerEpoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    /// The controller has registered this run.
+    pub(crate) fn set_epoch(&self, epoch: BrokerEpoch) {
+        self.epoch.store(epoch.get(), Ordering::Release);
     }
 
     /// The cluster's id.
@@ -155,46 +186,36 @@ impl Broker {
         format!("{drawn:032x}")
     }
 
-    /// Works a change of metadata out, and makes it so unless `keep` is false.
-    /// No two changes overlap.
+    /// Works a change of metadata out, and appends it unless `keep` is false.
+    /// No two changes overlap. In a quorum of one it is in force on return;
+    /// otherwise it is once it is committed, for which the dispatcher of
+    /// controller requests waits.
     pub(crate) fn change<T>(
         &self,
         now: Now,
         keep: bool,
         work_out: impl FnOnce(&mut Change) -> T,
     ) -> Result<T, Refusal> {
-        let mut door = self.metadata.enter();
-        let mut change = door.begin();
-        let outcome = work_out(&mut change);
-        if keep {
-            let apply = |image: &Image, records: &[MetadataRecord]| self.apply(image, records, now);
-            door.commit(change, now, apply).map_err(|fault| {
-                tracing::error!(%fault, "cannot write the metadata log");
-                Refusal::new(ErrorCode::KafkaStorageError, fault.to_string())
-            })?;
+        let made = self.metadata.change(now, keep, work_out);
+        let (outcome, messages) = made.map_err(|refused| {
+            let code = match refused {
+                Refused::NotLeader => ErrorCode::NotController,
+                Refused::Busy => ErrorCode::ThrottlingQuotaExceeded,
+                Refused::Malformed(_) => ErrorCode::InvalidRequest,
+                Refused::Storage(_) => ErrorCode::KafkaStorageError,
+            };
+            if code == ErrorCode::KafkaStorageError {
+                tracing::error!(%refused, "cannot write the metadata log");
+            }
+            Refusal::new(code, refused.to_string())
+        })?;
+        self.send_to_voters(messages, now);
+        if self.is_alone() {
+            self.work(now);
+        } else {
+            self.wake_worker(now);
         }
         Ok(outcome)
-    }
-
-    /// An id for an idempotent producer.
-    pub(crate) fn next_producer_id(&self, now: Now) -> Result<ProducerId, ErrorCode> {
-        let mut block = self.producer_ids.lock();
-        if let Some(id) = block.next() {
-            return Ok(id);
-        }
-        let first = self.change(now, true, |change| {
-            let first = change.image().next_producer_id();
-            let next = ProducerId(first.get().saturating_add(BLOCK));
-            let (broker, epoch) = (self.node(), self.epoch);
-            change.push(MetadataRecord::ProducerIds(ProducerIds {
-                broker,
-                epoch,
-                next,
-            }));
-            first
-        });
-        block.refill(first.map_err(|refusal| refusal.code)?);
-        block.next().ok_or(ErrorCode::UnknownServerError)
     }
 }
 

@@ -43,6 +43,21 @@ impl Connection {
         }
     }
 
+    /// A copy that outlives the request: the same client, as far as it has
+    /// proved who it is.
+    pub(crate) fn stand_in(&self) -> Self {
+        let stage = match &self.stage {
+            Stage::Known { user } => Stage::Known { user: user.clone() },
+            _ => Stage::first(&self.listener),
+        };
+        Self {
+            peer: self.peer,
+            listener: Arc::clone(&self.listener),
+            stage,
+            software: self.software.clone(),
+        }
+    }
+
     /// The longest request that is read, where the client's saying who it is
     /// decides it.
     pub fn request_bytes_max(&self) -> Option<usize> {

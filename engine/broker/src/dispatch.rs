@@ -7,9 +7,11 @@
 use crate::api::{api_versions, sasl_authenticate};
 use crate::broker::Broker;
 use crate::connection::Connection;
+use crate::forward::Call;
 use crate::outcome::{CloseReason, Outcome, Wake};
+use crate::quorum;
 use crate::request::{Envelope, Request};
-use crate::routes::route_of;
+use crate::routes::{Place, route_of};
 use bytes::BytesMut;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::guard;
@@ -45,6 +47,12 @@ impl Broker {
         if connection.stage.takes_bare_token() {
             return sasl_authenticate::bare(self, connection, &frame);
         }
+        if quorum::is_private(&frame) {
+            if !connection.may_ask(ApiKey::Envelope) {
+                return close("a voter before it said who it is");
+            }
+            return self.handle_private(now, &frame);
+        }
         let (header, body_at) = match RequestHeader::decode(&frame) {
             Ok(read) => read,
             Err(error) => return close(error),
@@ -78,6 +86,16 @@ impl Broker {
             correlation_id: header.correlation_id,
             tagged_header: spec.response_header_version(version) >= 1,
         };
+        if route.at != Place::Anywhere && !self.is_alone() {
+            let call = Call {
+                route,
+                envelope,
+                frame: frame.freeze(),
+                body_at,
+                may_forward: true,
+            };
+            return self.call_controller(now, connection, call, waker);
+        }
         let has_client_id = header.client_id.is_some();
         let head = frame.split_to(body_at);
         let client_id = has_client_id.then(|| client_id(&head)).flatten();

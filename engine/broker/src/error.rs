@@ -94,6 +94,17 @@ pub enum BrokerError {
     /// The broker's own records could not be written.
     #[error("cannot write the metadata log: {0}")]
     Storage(#[from] plimsoll_cluster::StorageFault),
+    /// A file of the metadata quorum cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Quorum {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// This node's part in the cluster cannot be what the settings say.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
 fn list(paths: &[PathBuf]) -> String {

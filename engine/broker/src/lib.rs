@@ -10,7 +10,7 @@
 //! - Requests of one connection are handled in order; a partition's appends
 //!   are ordered by its lock.
 //! - Metadata changes in one place, `metadata`, and only after its record is
-//!   durable.
+//!   committed by the quorum.
 //! - No bytes of a peer make it panic, nor allocate more than the frame they
 //!   came in.
 
@@ -24,28 +24,35 @@ mod catalog;
 mod cleaner;
 mod config_target;
 mod connection;
+mod controller;
 mod convert;
 mod dispatch;
 mod error;
 mod features;
 mod fetch_sessions;
 mod fetch_wait;
+mod forward;
 mod groups;
 mod listener;
-mod local_metadata;
 mod log_dirs;
 mod log_scan;
+mod membership;
 mod metadata;
 pub mod metrics;
 mod operations;
 mod outcome;
+mod outgoing;
 mod own_log;
 mod parked;
 mod partition;
 mod placement;
 mod producer_ids;
+mod pulse;
+mod quorum;
+mod quorum_log;
 mod recovery;
 mod refusal;
+mod replica;
 mod request;
 mod routes;
 mod sasl;
@@ -61,11 +68,12 @@ mod upkeep;
 
 pub use broker::Broker;
 pub use cleaner::CleanerClock;
-pub use config::{BrokerConfig, ConfigError, Endpoint};
+pub use config::{BrokerConfig, ConfigError, Endpoint, Roles};
 pub use connection::Connection;
 pub use error::BrokerError;
 pub use listener::{Listener, SaslMechanism, SecurityProtocol};
 pub use outcome::{CloseReason, Outcome, Part, Response, Wake};
+pub use outgoing::{Lane, Outgoing, Peer, PeerFault, Ticket};
 pub use parked::Parked;
 pub use recovery::{InOrder, Job, Workers};
 pub use scram_users::ScramUser;

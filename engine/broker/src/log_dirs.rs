@@ -17,7 +17,7 @@ use plimsoll_log::{
 };
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::NodeId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +33,11 @@ pub(crate) struct LogDirs {
     places: Mutex<Places>,
     /// A directory of an earlier start is not here.
     some_lost: AtomicBool,
+    /// The partitions that were there when the directories were opened, and
+    /// whose logs were not opened yet: the checkpoints speak of them.
+    found: Mutex<HashSet<TopicPartition>>,
+    /// The node has not caught up yet with what it held before.
+    starting: AtomicBool,
     /// A log was opened that ends below its checkpointed recovery point.
     outdated: AtomicBool,
     /// Logs that were opened ahead, for their partitions to take over.
@@ -74,6 +79,8 @@ pub(crate) struct Tenant<'a> {
     pub(crate) node: NodeId,
     /// The cluster it is to join; any when none.
     pub(crate) cluster_id: Option<&'a str>,
+    /// The id of a new cluster; one is drawn when none.
+    pub(crate) common: Option<Uuid>,
 }
 
 impl Dir {
@@ -129,7 +136,7 @@ impl LogDirs {
             .find_map(|(_, meta)| meta.as_ref().map(|meta| meta.cluster_id.clone()));
         let cluster_id = match tenant.cluster_id.map(str::to_owned).or(known) {
             Some(id) => id,
-            None => encode_uuid(draw()),
+            None => encode_uuid(tenant.common.unwrap_or_else(&mut draw)),
         };
         let mut dirs = Vec::with_capacity(paths.len());
         for (path, found) in paths.iter().zip(opened) {
@@ -159,11 +166,14 @@ impl LogDirs {
                 paths: paths.to_vec(),
             });
         }
-        let places = Mutex::new(places_in(&dirs)?);
+        let places = places_in(&dirs)?;
+        let found = places.of.keys().cloned().collect();
         Ok(Self {
             dirs,
             cluster_id,
-            places,
+            places: Mutex::new(places),
+            found: Mutex::new(found),
+            starting: AtomicBool::new(true),
             some_lost: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
             recovered: Mutex::default(),
@@ -233,6 +243,33 @@ impl LogDirs {
     pub(crate) fn recover(&self, partition: TopicPartition, config: &Arc<LogConfig>, now: Now) {
         let opened = self.open_now(&partition, Trust::Checkpoints, config, now);
         self.recovered.lock().insert(partition, opened);
+    }
+
+    /// Whether the checkpoints speak of a partition's log. Once it was asked
+    /// for they do not any more: a log of its name would be another.
+    pub(crate) fn trust(&self, partition: &TopicPartition) -> Trust {
+        let found = self.found.lock().remove(partition);
+        if found || (self.is_starting() && self.is_one_missing()) {
+            Trust::Checkpoints
+        } else {
+            Trust::Nothing
+        }
+    }
+
+    /// Whether a log lies here that nobody has asked for since the start.
+    pub(crate) fn awaits(&self, partition: &TopicPartition) -> bool {
+        self.found.lock().contains(partition)
+    }
+
+    /// Whether the node has yet to catch up with what it held before: a log
+    /// that is not here may then lie in a directory that is missing.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.starting.load(Ordering::Acquire)
+    }
+
+    /// The node has caught up.
+    pub(crate) fn started(&self) {
+        self.starting.store(false, Ordering::Release);
     }
 
     /// Opens a partition's log where it lies, or makes one in the directory
@@ -337,6 +374,7 @@ impl LogDirs {
         unique: Uuid,
     ) -> Result<Option<PathBuf>, LogError> {
         drop(self.recovered.lock().remove(partition));
+        self.found.lock().remove(partition);
         let mut places = self.places.lock();
         let Some(at) = places.of.get(partition).copied() else {
             return Ok(None);

@@ -58,7 +58,7 @@ impl OwnLog {
         mut visit: impl FnMut(Replayed<'_>) -> Result<(), SchemaError>,
     ) -> Result<Offset, ErrorCode> {
         let held = self.partition.lock();
-        let log = held.log()?;
+        let log = held.led()?;
         let mut scratch = Vec::new();
         for_each_batch(log, |header, batch| {
             let broken = |source| BrokerError::Batch {
@@ -104,13 +104,13 @@ pub(crate) fn write_own(
     let header = BatchHeader::parse(&batch)
         .map_err(malformed)
         .map_err(OwnWriteError::Append)?;
+    let mut held = partition.lock();
+    let (log, leader_epoch) = held.led_mut().map_err(|_| OwnWriteError::Gone)?;
     let how = AppendAs {
-        leader_epoch: partition.leader_epoch(),
+        leader_epoch,
         now: now.wall,
         origin: Origin::Coordinator,
     };
-    let mut held = partition.lock();
-    let log = held.log_mut().map_err(|_| OwnWriteError::Gone)?;
     let appended = log.append(&mut batch, &header, how).map_err(|error| {
         if let AppendError::Log(error) = &error {
             partition.storage_failed("write a coordinator's records", error);

@@ -19,6 +19,12 @@ pub struct Parked {
 pub(crate) trait Waiting: Send {
     /// The response, when the wait is over. At the deadline it must be.
     fn poll(&mut self, broker: &Broker, now: Now, expired: bool) -> Option<Response>;
+
+    /// When it wants to be polled next, after a poll without a response; none
+    /// when that is its deadline, at which there is one.
+    fn renew(&self, _now: Now) -> Option<Instant> {
+        None
+    }
 }
 
 impl Parked {
@@ -29,15 +35,22 @@ impl Parked {
         }
     }
 
-    /// When the request is to be polled at the latest.
+    /// When the request is to be polled at the latest. A poll may move it.
     pub const fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The response, when there is one by now. From the deadline on there is.
+    /// The response, when there is one by now. From the deadline on there is,
+    /// unless the poll has moved it.
     pub fn poll(&mut self, broker: &Broker, now: Now) -> Option<Response> {
         let expired = now.mono >= self.deadline;
-        self.waiting.poll(broker, now, expired)
+        let response = self.waiting.poll(broker, now, expired);
+        if response.is_none()
+            && let Some(next) = self.waiting.renew(now)
+        {
+            self.deadline = next;
+        }
+        response
     }
 }
 

@@ -47,7 +47,7 @@ impl Broker {
                     topic: topic.name.to_string(),
                     partition: *index,
                 };
-                if partition.replicas.contains(&self.node()) && self.dirs.holds(&name) {
+                if partition.replicas.contains(&self.node()) && self.dirs.awaits(&name) {
                     let config = settings.log.clone();
                     jobs.push(Box::new(move || self.dirs.recover(name, &config, now)));
                 }

@@ -15,6 +15,21 @@ pub(crate) struct Route {
     /// Whether the guard walks the body first. The data path's own decoders
     /// check every length themselves.
     pub(crate) guarded: bool,
+    /// Who may answer.
+    pub(crate) at: Place,
+    /// Whether clients are told of it. What only nodes ask each other is not.
+    pub(crate) told: bool,
+}
+
+/// Where an API is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// By any node.
+    Anywhere,
+    /// By the active controller; another node passes the request on.
+    Controller,
+    /// By the active controller; another node says that it is not.
+    ControllerOnly,
 }
 
 const fn route(api: ApiKey, handle: fn(&Broker, Request<'_>) -> Outcome) -> Route {
@@ -22,6 +37,25 @@ const fn route(api: ApiKey, handle: fn(&Broker, Request<'_>) -> Outcome) -> Rout
         api,
         handle,
         guarded: true,
+        at: Place::Anywhere,
+        told: true,
+    }
+}
+
+/// Answered by the active controller.
+const fn admin(api: ApiKey, handle: fn(&Broker, Request<'_>) -> Outcome) -> Route {
+    Route {
+        at: Place::Controller,
+        ..route(api, handle)
+    }
+}
+
+/// Asked by nodes only.
+const fn node(api: ApiKey, at: Place, handle: fn(&Broker, Request<'_>) -> Outcome) -> Route {
+    Route {
+        at,
+        told: false,
+        ..route(api, handle)
     }
 }
 
@@ -30,6 +64,7 @@ const fn data(api: ApiKey, handle: fn(&Broker, Request<'_>) -> Outcome) -> Route
         api,
         handle,
         guarded: false,
+        ..route(api, handle)
     }
 }
 
@@ -50,8 +85,8 @@ pub(crate) const ROUTES: &[Route] = &[
     route(ApiKey::ListGroups, api::list_groups::handle),
     route(ApiKey::SaslHandshake, api::sasl_handshake::handle),
     route(ApiKey::ApiVersions, api::api_versions::handle),
-    route(ApiKey::CreateTopics, api::create_topics::handle),
-    route(ApiKey::DeleteTopics, api::delete_topics::handle),
+    admin(ApiKey::CreateTopics, api::create_topics::handle),
+    admin(ApiKey::DeleteTopics, api::delete_topics::handle),
     route(ApiKey::DeleteRecords, api::delete_records::handle),
     route(ApiKey::InitProducerId, api::init_producer_id::handle),
     route(
@@ -67,12 +102,13 @@ pub(crate) const ROUTES: &[Route] = &[
     route(ApiKey::WriteTxnMarkers, api::write_txn_markers::handle),
     route(ApiKey::TxnOffsetCommit, api::txn_offset_commit::handle),
     route(ApiKey::DescribeConfigs, api::describe_configs::handle),
-    route(ApiKey::AlterConfigs, api::alter_configs::handle),
+    admin(ApiKey::AlterConfigs, api::alter_configs::handle),
     route(ApiKey::DescribeLogDirs, api::describe_log_dirs::handle),
     route(ApiKey::SaslAuthenticate, api::sasl_authenticate::handle),
-    route(ApiKey::CreatePartitions, api::create_partitions::handle),
+    admin(ApiKey::CreatePartitions, api::create_partitions::handle),
     route(ApiKey::DeleteGroups, api::delete_groups::handle),
-    route(
+    admin(ApiKey::ElectLeaders, api::elect_leaders::handle),
+    admin(
         ApiKey::IncrementalAlterConfigs,
         api::incremental_alter_configs::handle,
     ),
@@ -81,17 +117,40 @@ pub(crate) const ROUTES: &[Route] = &[
         ApiKey::DescribeUserScramCredentials,
         api::describe_user_scram_credentials::handle,
     ),
-    route(
+    admin(
         ApiKey::AlterUserScramCredentials,
         api::alter_user_scram_credentials::handle,
     ),
+    admin(ApiKey::DescribeQuorum, api::describe_quorum::handle),
+    node(
+        ApiKey::AlterPartition,
+        Place::ControllerOnly,
+        api::alter_partition::handle,
+    ),
+    node(ApiKey::Envelope, Place::Anywhere, api::envelope::handle),
     route(ApiKey::DescribeCluster, api::describe_cluster::handle),
     route(ApiKey::DescribeProducers, api::describe_producers::handle),
+    node(
+        ApiKey::BrokerRegistration,
+        Place::ControllerOnly,
+        api::broker_registration::handle,
+    ),
+    node(
+        ApiKey::BrokerHeartbeat,
+        Place::ControllerOnly,
+        api::broker_heartbeat::handle,
+    ),
+    admin(ApiKey::UnregisterBroker, api::unregister_broker::handle),
     route(
         ApiKey::DescribeTransactions,
         api::describe_transactions::handle,
     ),
     route(ApiKey::ListTransactions, api::list_transactions::handle),
+    node(
+        ApiKey::AllocateProducerIds,
+        Place::ControllerOnly,
+        api::allocate_producer_ids::handle,
+    ),
     route(
         ApiKey::ConsumerGroupHeartbeat,
         api::consumer_group_heartbeat::handle,

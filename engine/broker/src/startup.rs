@@ -3,24 +3,33 @@
 use crate::apply::run_time_layers;
 use crate::broker::{Broker, Parts, draw_id, seeded};
 use crate::config::BrokerConfig;
+use crate::controller::raise_features;
 use crate::error::BrokerError;
 use crate::features::FEATURES;
-use crate::local_metadata::LocalMetadataLog;
 use crate::log_dirs::{LogDirs, Tenant, Trust};
 use crate::metadata::{Change, Metadata};
+use crate::quorum_log::{QuorumLog, log_config};
 use crate::topic_name::METADATA_TOPIC;
+use plimsoll_cluster::quorum::{RaftQuorum, RaftSettings};
 use plimsoll_cluster::{
-    BrokerEndpoint, BrokerFeature, FeatureLevel, MetadataRecord, RegisterBroker,
+    BrokerEndpoint, BrokerFeature, MetadataRecord, RegisterBroker, StorageFault,
 };
-use plimsoll_log::{Disk, LogConfig, TopicPartition};
+use plimsoll_log::{Disk, TopicPartition};
 use plimsoll_wire::time::Now;
-use plimsoll_wire::types::{BrokerEpoch, PartitionIndex};
-use rand::rngs::StdRng;
+use plimsoll_wire::types::{BrokerEpoch, NodeId, PartitionIndex};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
+/// The quorum's unit of time.
+pub(crate) const QUORUM_TICK: Duration = Duration::from_millis(50);
+/// The leader's heartbeats within the time after which an election begins.
+const HEARTBEATS_PER_ELECTION: u64 = 8;
+
 impl Broker {
-    /// Opens the data directories, recovers what is in them, and registers.
+    /// Opens the data directories and recovers what is in them. A node that is
+    /// alone registers itself at once; one of several does so by and by, as
+    /// [`Broker::pulse`] is called.
     ///
     /// # Errors
     /// When a directory is in use, belongs to another node or cluster, or
@@ -31,20 +40,10 @@ impl Broker {
         let tenant = Tenant {
             node: config.node,
             cluster_id: config.cluster_id.as_deref(),
+            common: config.common_cluster_id(),
         };
         let dirs = LogDirs::open(&disk, &config.log_dirs, &tenant, || draw_id(&mut random))?;
-        let name = TopicPartition {
-            topic: METADATA_TOPIC.into(),
-            partition: PartitionIndex(0),
-        };
-        if !dirs.holds(&name) && dirs.may_hold_logs() {
-            return Err(BrokerError::NoMetadataLog);
-        }
-        let log = dirs.open_log(&name, Trust::Nothing, &Arc::new(LogConfig::default()), now)?;
-        let log = LocalMetadataLog::new(log);
-        let (image, offset) = log.replay()?;
-        let metadata = Metadata::new(image, offset, Box::new(log));
-        let epoch = register(&metadata, &config, &dirs, &mut random, now)?;
+        let metadata = open_metadata(&config, &dirs, &disk, now)?;
         let image = metadata.image();
         let layers = run_time_layers(config.layers(), &image, &config.node.to_string());
         let broker = Self::assemble(Parts {
@@ -53,11 +52,14 @@ impl Broker {
             dirs,
             metadata,
             layers,
-            epoch,
             random,
             now,
         });
-        broker.apply_all(&image, now);
+        if broker.is_alone() {
+            broker.found(now)?;
+        } else {
+            broker.apply_all(&image, now);
+        }
         broker.act_on_faults();
         if broker.dirs.take_outdated() {
             let failed = broker.dirs.store(&broker.marks());
@@ -65,43 +67,85 @@ impl Broker {
         }
         Ok(broker)
     }
+
+    /// Takes the quorum of one over and registers this run.
+    fn found(&self, now: Now) -> Result<(), BrokerError> {
+        self.metadata.drive(|quorum| quorum.campaign(now))?;
+        // Which directories are missing is known before any log is opened.
+        let _noted = self.log_dir_ids();
+        let _all_in_the_image = self.metadata.take_steps();
+        let (image, at) = self.metadata.committed();
+        self.apply_all(&image, now);
+        self.metadata.publish(image, at);
+        let log_dirs = self.log_dir_ids();
+        let incarnation = self.membership.incarnation();
+        let epoch = self.change(now, true, |change: &mut Change| {
+            raise_features(change);
+            let epoch = BrokerEpoch(change.first_offset().get());
+            let record = registration(&self.config, epoch, incarnation, log_dirs);
+            change.push(MetadataRecord::RegisterBroker(record));
+            epoch
+        });
+        self.set_epoch(epoch.map_err(|refusal| StorageFault(refusal.words))?);
+        self.membership.let_in();
+        self.dirs.started();
+        Ok(())
+    }
+
+    /// The ids of this node's directories, and of those it is known to have had
+    /// and that are missing.
+    pub(crate) fn log_dir_ids(&self) -> Vec<Uuid> {
+        let mut ids = self.dirs.ids();
+        if self.config.layers().broker("plimsoll.lost.log.dirs") != Some("recreate") {
+            let (image, _) = self.metadata.committed();
+            let before = image.brokers().get(&self.node());
+            ids.extend(
+                self.dirs
+                    .note_lost(before.map_or(&[], |known| &known.log_dirs)),
+            );
+        }
+        ids
+    }
 }
 
-/// Registers this run of the node, and puts a new cluster's features in force.
-fn register(
-    metadata: &Metadata,
+/// This voter's part of the quorum, with what its directory holds.
+fn open_metadata(
     config: &BrokerConfig,
     dirs: &LogDirs,
-    random: &mut StdRng,
+    disk: &Arc<dyn Disk>,
     now: Now,
-) -> Result<BrokerEpoch, BrokerError> {
-    let mut door = metadata.enter();
-    let mut change = door.begin();
-    raise_features(&mut change);
-    let epoch = BrokerEpoch(door.next_offset().get());
-    let before = door.begin();
-    let before = before.image().brokers().get(&config.node);
-    let mut log_dirs = dirs.ids();
-    if config.layers().broker("plimsoll.lost.log.dirs") != Some("recreate") {
-        log_dirs.extend(dirs.note_lost(before.map_or(&[], |broker| &broker.log_dirs)));
+) -> Result<Metadata, BrokerError> {
+    let name = TopicPartition {
+        topic: METADATA_TOPIC.into(),
+        partition: PartitionIndex(0),
+    };
+    if !dirs.holds(&name) && dirs.may_hold_logs() {
+        return Err(BrokerError::NoMetadataLog);
     }
-    change.push(MetadataRecord::RegisterBroker(registration(
-        config,
-        epoch,
-        draw_id(random),
-        log_dirs,
-    )));
-    door.commit(change, now, |_, _| {})?;
-    Ok(epoch)
+    let log = dirs.open_log(&name, Trust::Nothing, &Arc::new(log_config()), now)?;
+    let (log, recovered) = QuorumLog::open(Arc::clone(disk), log, now)?;
+    let snapshot = recovered.snapshot.clone();
+    let mut voters: Vec<NodeId> = config.voters.iter().map(|peer| peer.node).collect();
+    if voters.is_empty() {
+        voters.push(config.node);
+    }
+    let settings = raft_settings(config);
+    let quorum = RaftQuorum::new(config.node, &voters, settings, recovered, Box::new(log))?;
+    Ok(Metadata::new(Box::new(quorum), snapshot.as_ref())?)
 }
 
-fn raise_features(change: &mut Change) {
-    for feature in FEATURES {
-        let present = change.image().features().get(feature.name).copied();
-        if feature.initial > 0 && present.is_none_or(|level| level < feature.initial) {
-            let (name, level) = (feature.name.to_owned(), feature.initial);
-            change.push(MetadataRecord::FeatureLevel(FeatureLevel { name, level }));
-        }
+fn raft_settings(config: &BrokerConfig) -> RaftSettings {
+    let layers = config.layers();
+    let ms = |name: &str| layers.number(name).and_then(|ms| u64::try_from(ms).ok());
+    let silence = ms("controller.quorum.fetch.timeout.ms").unwrap_or(2000);
+    let tick = u64::try_from(QUORUM_TICK.as_millis()).unwrap_or(50);
+    let ticks = |ms: u64| usize::try_from(ms / tick).unwrap_or(usize::MAX);
+    let heartbeat = ticks(silence / HEARTBEATS_PER_ELECTION).max(1);
+    let election = ticks(silence).max(heartbeat + 2);
+    RaftSettings {
+        heartbeat_ticks: heartbeat,
+        election_ticks: election,
+        stagger_ticks: (election / 10).max(2),
     }
 }
 

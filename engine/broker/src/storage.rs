@@ -67,7 +67,7 @@ impl Partition {
             }
         }
         if let Some(dir) = self.log_dir() {
-            self.faults().note(dir, error);
+            self.faults().note(&dir, error);
         }
         ErrorCode::KafkaStorageError
     }
@@ -97,7 +97,7 @@ impl Broker {
             let catalog = self.catalog();
             let lost = catalog
                 .partitions()
-                .filter(|partition| partition.log_dir() == Some(&fault.dir));
+                .filter(|partition| partition.log_dir().as_deref() == Some(&*fault.dir));
             let partitions = lost.map(|partition| partition.take_offline()).count();
             let DiskFault { dir, error, remedy } = fault;
             tracing::error!(

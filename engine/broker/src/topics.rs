@@ -78,6 +78,8 @@ pub(crate) fn push_partitions(
             adding: Vec::new(),
             leader_epoch: LeaderEpoch(0),
             partition_epoch: 0,
+            eligible: Vec::new(),
+            last_known_eligible: Vec::new(),
         }));
     }
 }

@@ -77,12 +77,12 @@ impl Broker {
         }
     }
 
-    fn checkpoint(&self) {
+    pub(crate) fn checkpoint(&self) {
         let marks = self.marks();
         let failed = self.dirs.store(&marks);
         let is_stored = |partition: &Partition| {
             let dir = partition.log_dir();
-            !failed.iter().any(|(path, _)| Some(*path) == dir)
+            !failed.iter().any(|(path, _)| Some(*path) == dir.as_deref())
         };
         for partition in self.catalog().partitions() {
             if is_stored(partition)
@@ -116,7 +116,7 @@ impl Broker {
                 Err(error) => {
                     // Its directory is not left clean, whatever else failed.
                     partition.storage_failed("close a log", &error);
-                    partition.log_dir().map(|dir| self.dirs.fail(dir));
+                    partition.log_dir().map(|dir| self.dirs.fail(&dir));
                     failed = Some(error);
                 }
             }

@@ -68,12 +68,6 @@ impl Writer {
         self.bytes.extend_from_slice(value.as_bytes());
     }
 
-    /// A compact string of bytes.
-    pub fn bytes(&mut self, value: &[u8]) {
-        self.compact_len(value.len());
-        self.bytes.extend_from_slice(value);
-    }
-
     /// A compact string.
     pub fn string(&mut self, value: &str) {
         self.compact_len(value.len());
@@ -231,7 +225,7 @@ impl<'a> Reader<'a> {
         Ok(Some(len))
     }
 
-    /// A compact string of bytes; null reads as empty.
+    /// Compact bytes; null reads as empty.
     pub fn bytes(&mut self, field: &'static str) -> Result<&'a [u8], ClusterError> {
         let len = self.compact_len(field)?.unwrap_or(0);
         self.take(field, len)
@@ -258,12 +252,6 @@ impl<'a> Reader<'a> {
             field,
             reason: "it may not be null",
         })
-    }
-
-    /// Compact bytes; null reads as empty.
-    pub fn bytes(&mut self, field: &'static str) -> Result<Vec<u8>, ClusterError> {
-        let len = self.compact_len(field)?.unwrap_or(0);
-        Ok(self.take(field, len)?.to_vec())
     }
 
     /// A compact array; null reads as empty. Every element takes at least a

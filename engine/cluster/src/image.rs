@@ -60,8 +60,6 @@ pub struct BrokerImage {
     pub endpoints: Vec<BrokerEndpoint>,
     /// The features it supports.
     pub supported: Vec<BrokerFeature>,
-    /// The ids of its log directories.
-    pub log_dirs: Vec<Uuid>,
     /// The rack it stands in.
     pub rack: Option<String>,
     /// Whether it may not lead.
@@ -308,7 +306,6 @@ impl Image {
             rack: record.rack.clone(),
             fenced: record.fenced,
             in_controlled_shutdown: record.in_controlled_shutdown,
-            log_dirs: record.log_dirs.clone(),
         };
         self.brokers.insert(record.broker, broker);
     }

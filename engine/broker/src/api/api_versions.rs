@@ -33,6 +33,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         with_features(broker, request.version()).with_api_keys(
             ROUTES
                 .iter()
+                .filter(|route| route.told)
                 .map(|route| range(route.api, route.advertised()))
                 .collect(),
         )

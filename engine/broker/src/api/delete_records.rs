@@ -52,7 +52,7 @@ fn delete(
         return Err(ErrorCode::PolicyViolation);
     }
     let mut held = partition.lock();
-    let log = held.log_mut()?;
+    let (log, _) = held.led_mut()?;
     let upto = if offset == ALL {
         log.high_watermark()
     } else {

@@ -48,5 +48,5 @@ fn producers(
             .with_coordinator_epoch(view.coordinator_epoch)
             .with_current_txn_start_offset(view.txn_start.unwrap_or(Offset(-1)).get())
     };
-    Ok(held.log()?.producers().map(state).collect())
+    Ok(held.led()?.producers().map(state).collect())
 }

@@ -85,7 +85,7 @@ fn find(
     const REMOTE_END: i64 = -5;
     partition.check_epoch(LeaderEpoch(asked.current_leader_epoch))?;
     let held = partition.lock();
-    let log = held.log()?;
+    let log = held.led()?;
     let storage = |error: LogError| partition.storage_failed("look up an offset", &error);
     let end = if committed {
         log.last_stable_offset()

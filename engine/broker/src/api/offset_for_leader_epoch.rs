@@ -40,7 +40,7 @@ fn end_of(
     partition.check_epoch(LeaderEpoch(asked.current_leader_epoch))?;
     let held = partition.lock();
     let end = held
-        .log()?
+        .led()?
         .end_offset_for_epoch(LeaderEpoch(asked.leader_epoch));
     Ok(end.map(|end| (end.epoch, end.end)))
 }

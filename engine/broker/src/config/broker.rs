@@ -4,11 +4,14 @@ use super::error::ConfigError;
 use super::layers::{Layers, Properties};
 use super::property::elements;
 use super::registry::check_broker_start;
+use crate::broker::{draw_id, seeded};
 use crate::listener::{Listener, SecurityProtocol};
+use crate::outgoing::Peer;
 use crate::recovery::{InOrder, Workers};
 use plimsoll_wire::types::NodeId;
 use std::path::PathBuf;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// An address that clients are told to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,10 @@ pub struct BrokerConfig {
     pub advertised: Vec<Endpoint>,
     /// The listeners, by the number that a connection is handed in with.
     pub listeners: Vec<Arc<Listener>>,
+    /// The controllers, which vote on the metadata; none when this node is alone.
+    pub voters: Vec<Arc<Peer>>,
+    /// The parts this node plays.
+    pub roles: Roles,
     /// Seeds what is drawn at random: topic ids, member ids, session ids.
     pub seed: u64,
     /// Who opens logs at the start; one after the other when nobody says it.
@@ -71,9 +78,31 @@ impl BrokerConfig {
             .broker("log.dirs")
             .or_else(|| layers.broker("log.dir"))
             .unwrap_or("");
+        let roles = roles(&layers);
+        let voters = voters(&layers)?;
+        let votes = voters.iter().any(|peer| peer.node == node);
+        let fits = match (roles.controller, voters.is_empty()) {
+            (true, true) => roles.broker,
+            (controller, _) => controller == votes,
+        };
+        if !fits {
+            return Err(ConfigError::Contradiction {
+                name: "process.roles".into(),
+                value: layers.broker("process.roles").unwrap_or_default().into(),
+                other: format!(
+                    "node.id={node} and controller.quorum.voters={}",
+                    layers
+                        .broker("controller.quorum.voters")
+                        .unwrap_or_default()
+                ),
+                reason: "a controller is one of the voters, and only a controller is",
+            });
+        }
         let config = Self {
             node,
-            cluster_id: None,
+            cluster_id: layers.broker("cluster.id").map(str::to_owned),
+            voters,
+            roles,
             log_dirs: elements(dirs).map(PathBuf::from).collect(),
             advertised: Vec::new(),
             listeners: Vec::new(),
@@ -82,6 +111,20 @@ impl BrokerConfig {
             properties: start,
         };
         Ok((config, warnings))
+    }
+
+    /// The id of a new cluster of these voters: all of them come to the same.
+    pub(crate) fn common_cluster_id(&self) -> Option<Uuid> {
+        if self.voters.len() < 2 {
+            return None;
+        }
+        let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+        for peer in &self.voters {
+            for byte in format!("{}@{}:{},", peer.node, peer.host, peer.port).bytes() {
+                sum = (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        }
+        Some(draw_id(&mut seeded(sum)))
     }
 
     /// The settings given at start.
@@ -96,6 +139,64 @@ impl BrokerConfig {
             ..Layers::default()
         }
     }
+}
+
+/// The parts a node plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// It holds partitions.
+    pub broker: bool,
+    /// It votes on the metadata.
+    pub controller: bool,
+}
+
+fn roles(layers: &Layers) -> Roles {
+    let text = layers.broker("process.roles").unwrap_or_default();
+    let plays = |role: &str| elements(text).any(|element| element == role);
+    Roles {
+        broker: plays("broker"),
+        controller: plays("controller"),
+    }
+}
+
+/// How many controllers may vote.
+const VOTERS: [usize; 4] = [0, 1, 3, 5];
+
+/// `controller.quorum.voters`, by node.
+fn voters(layers: &Layers) -> Result<Vec<Arc<Peer>>, ConfigError> {
+    const NAME: &str = "controller.quorum.voters";
+    let text = layers.broker(NAME).unwrap_or_default();
+    let refused = |value: &str, accepted: &str| ConfigError::OutOfRange {
+        name: NAME.into(),
+        value: value.into(),
+        accepted: accepted.into(),
+    };
+    let mut voters = Vec::new();
+    for element in elements(text) {
+        let read = || {
+            let (node, address) = element.split_once('@')?;
+            let (host, port) = address.rsplit_once(':')?;
+            let host = host.trim_matches(['[', ']']);
+            Some(Peer {
+                node: NodeId(node.parse().ok().filter(|node: &i32| *node >= 0)?),
+                host: (!host.is_empty()).then(|| host.to_owned())?,
+                port: port.parse().ok().filter(|port| *port > 0)?,
+            })
+        };
+        let peer = read().ok_or_else(|| refused(element, "ID@HOST:PORT, as 1@localhost:9093"))?;
+        voters.push(Arc::new(peer));
+    }
+    voters.sort_by_key(|peer| peer.node);
+    if voters
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.node == b.node))
+    {
+        return Err(refused(text, "each node once"));
+    }
+    if !VOTERS.contains(&voters.len()) {
+        return Err(refused(text, "1, 3 or 5 voters"));
+    }
+    Ok(voters)
 }
 
 /// `node.id`, or its older name `broker.id`.

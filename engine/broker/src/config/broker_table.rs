@@ -32,7 +32,6 @@ const fn idle(
 }
 
 const THREADS: &str = "one thread per core does this work";
-const ONE_NODE: &str = "a single node replicates nothing";
 
 /// Identity, addresses and limits of the node.
 #[rustfmt::skip] // one property a line
@@ -44,8 +43,7 @@ pub const NODE_PROPERTIES: &[Property] = &[
     unset("log.dirs", Kind::List(&[]), "The directories partitions are kept in."),
     p("listeners", Kind::List(&[]), "PLAINTEXT://:9092", "The addresses this node listens on."),
     unset("advertised.listeners", Kind::List(&[]), "The addresses clients are told to use."),
-    p("process.roles", Kind::List(&["broker", "controller"]), "broker,controller", "The parts this node plays.")
-        .refused("a node is always both"),
+    p("process.roles", Kind::List(&["broker", "controller"]), "broker,controller", "The parts this node plays."),
     p("socket.request.max.bytes", Kind::Int(1, INT), "104857600", "The largest request that is read."),
     p("queued.max.request.bytes", Kind::Long(-1, LONG), "-1", "The memory that large requests may take while they are read."),
     p("max.connections", Kind::Int(0, INT), "2147483647", "How many connections are open at once."),
@@ -61,7 +59,27 @@ pub const NODE_PROPERTIES: &[Property] = &[
     p("quota.window.num", Kind::Int(1, INT), "11", "Samples kept for a quota.").refused("quotas are not enforced"),
     p("quota.window.size.seconds", Kind::Int(1, INT), "1", "The span of a quota's sample.").refused("quotas are not enforced"),
     unset("authorizer.class.name", Kind::Text, "Who decides what a client may do.").refused("every client may do everything"),
-    p("auto.leader.rebalance.enable", Kind::Bool, "true", "Whether preferred leaders take over again.").no_effect(ONE_NODE),
+    p("auto.leader.rebalance.enable", Kind::Bool, "true", "Whether preferred leaders take over again."),
+];
+
+/// The cluster: its quorum, its members, their replication.
+#[rustfmt::skip] // one property a line
+pub const CLUSTER_PROPERTIES: &[Property] = &[
+    p("controller.quorum.voters", Kind::List(&[]), "", "The controllers, each as ID@HOST:PORT; none is a cluster of this node alone."),
+    unset("cluster.id", Kind::Text, "The cluster's id, which a data directory keeps; by default one that follows from the voters."),
+    p("controller.quorum.fetch.timeout.ms", Kind::Int(200, INT), "2000", "How long the quorum's leader may be silent before another is elected."),
+    p("broker.heartbeat.interval.ms", Kind::Int(1, INT), "2000", "How often a broker tells the controller that it lives."),
+    p("broker.session.timeout.ms", Kind::Int(1, INT), "9000", "How long a broker may be silent before others lead in its place."),
+    p("request.timeout.ms", Kind::Int(1, INT), "30000", "How long a request to another node may take."),
+    p("replica.lag.time.max.ms", Kind::Long(1, LONG), "30000", "How long a follower may lag before it is out of sync."),
+    p("replica.fetch.max.bytes", Kind::Int(1, INT), "1048576", "The bytes of one partition in a follower's fetch."),
+    p("replica.fetch.wait.max.ms", Kind::Int(0, INT), "500", "How long a follower's fetch waits for records."),
+    p("replica.fetch.min.bytes", Kind::Int(0, INT), "1", "How many bytes are worth an answer before that."),
+    p("replica.fetch.backoff.ms", Kind::Int(1, INT), "1000", "How long a follower rests after a fetch that failed."),
+    p("replica.fetch.response.max.bytes", Kind::Int(1, INT), "10485760", "The bytes of a whole follower's fetch."),
+    p("leader.imbalance.check.interval.seconds", Kind::Long(1, LONG), "300", "How often preferred leaders are looked at."),
+    p("controlled.shutdown.enable", Kind::Bool, "true", "Whether a stopping node hands its partitions over first."),
+    p("controller.listener.names", Kind::List(&[]), "", "The listeners that controllers are reached by."),
 ];
 
 /// The log, its retention and its compaction: the defaults of topics.
@@ -135,7 +153,7 @@ pub const COORDINATOR_PROPERTIES: &[Property] = &[
     p("offsets.topic.compression.codec", Kind::Int(0, 4), "0", "The codec of the offsets topic.").refused("offsets are stored uncompressed"),
     p("offsets.retention.minutes", Kind::Int(1, INT), "10080", "How long an empty group's offsets are kept."),
     p("offsets.retention.check.interval.ms", Kind::Long(1, LONG), "600000", "How often expired offsets are looked for."),
-    p("offsets.commit.timeout.ms", Kind::Int(1, INT), "5000", "How long a commit waits for its replicas.").no_effect(ONE_NODE),
+    p("offsets.commit.timeout.ms", Kind::Int(1, INT), "5000", "How long a commit waits for its replicas."),
     p("transaction.state.log.num.partitions", Kind::Int(1, INT), "50", "The partitions of the transactions topic."),
     p("transaction.state.log.replication.factor", Kind::Short(1, i16::MAX as i64), "3", "The replicas of the transactions topic, at most one per node."),
     p("transaction.state.log.min.isr", Kind::Int(1, INT), "2", "The in-sync replicas of the transactions topic, at most its replicas."),
@@ -159,31 +177,20 @@ pub const IDLE_PROPERTIES: &[Property] = &[
     idle("num.network.threads", Kind::Int(1, INT), "3", THREADS),
     idle("num.io.threads", Kind::Int(1, INT), "8", THREADS),
     idle("background.threads", Kind::Int(1, INT), "10", THREADS),
-    idle("num.replica.fetchers", Kind::Int(1, INT), "1", ONE_NODE),
+    idle("num.replica.fetchers", Kind::Int(1, INT), "1", "one fetch to each leader is under way at a time"),
     idle("num.replica.alter.log.dirs.threads", Kind::Int(1, INT), "1", THREADS),
     idle("queued.max.requests", Kind::Int(1, INT), "500", "requests are answered as they are read"),
     idle("socket.send.buffer.bytes", Kind::Int(-1, INT), "102400", "the system sizes socket buffers"),
     idle("socket.receive.buffer.bytes", Kind::Int(-1, INT), "102400", "the system sizes socket buffers"),
     idle("socket.listen.backlog.size", Kind::Int(1, INT), "50", "the system sizes the backlog"),
-    idle("request.timeout.ms", Kind::Int(0, INT), "30000", "no request is made to another node"),
-    idle("replica.lag.time.max.ms", Kind::Long(1, LONG), "30000", ONE_NODE),
-    idle("replica.fetch.max.bytes", Kind::Int(0, INT), "1048576", ONE_NODE),
-    idle("replica.fetch.wait.max.ms", Kind::Int(0, INT), "500", ONE_NODE),
-    idle("replica.fetch.min.bytes", Kind::Int(0, INT), "1", ONE_NODE),
-    idle("replica.fetch.backoff.ms", Kind::Int(0, INT), "1000", ONE_NODE),
-    idle("replica.fetch.response.max.bytes", Kind::Int(0, INT), "10485760", ONE_NODE),
-    idle("replica.socket.timeout.ms", Kind::Int(1, INT), "30000", ONE_NODE),
-    idle("replica.socket.receive.buffer.bytes", Kind::Int(1, INT), "65536", ONE_NODE),
+    idle("replica.socket.timeout.ms", Kind::Int(1, INT), "30000", "a fetch waits little longer than it asks the leader to"),
+    idle("replica.socket.receive.buffer.bytes", Kind::Int(1, INT), "65536", "the system sizes socket buffers"),
     idle("replica.high.watermark.checkpoint.interval.ms", Kind::Long(1, LONG), "5000", "it is written with the recovery points"),
     idle("fetch.purgatory.purge.interval.requests", Kind::Int(0, INT), "1000", "waiting requests leave at once"),
     idle("producer.purgatory.purge.interval.requests", Kind::Int(0, INT), "1000", "waiting requests leave at once"),
     idle("delete.records.purgatory.purge.interval.requests", Kind::Int(0, INT), "1", "waiting requests leave at once"),
-    idle("leader.imbalance.check.interval.seconds", Kind::Long(1, LONG), "300", ONE_NODE),
-    idle("controlled.shutdown.enable", Kind::Bool, "true", ONE_NODE),
-    idle("controller.quorum.voters", Kind::List(&[]), "", ONE_NODE),
-    idle("controller.quorum.bootstrap.servers", Kind::List(&[]), "", ONE_NODE),
-    idle("controller.listener.names", Kind::List(&[]), "", ONE_NODE),
-    idle("inter.broker.listener.name", Kind::Text, "", ONE_NODE),
+    idle("controller.quorum.bootstrap.servers", Kind::List(&[]), "", "the voters are named by controller.quorum.voters"),
+    idle("inter.broker.listener.name", Kind::Text, "", "nodes use the first listener that clients use"),
     idle("offsets.load.buffer.size", Kind::Int(1, INT), "5242880", "offsets are loaded by whole segments"),
     idle("transaction.state.log.load.buffer.size", Kind::Int(1, INT), "5242880", "transactions are loaded by whole segments"),
     idle("producer.id.expiration.check.interval.ms", Kind::Int(1, INT), "600000", "idle producers are looked for with retention"),
@@ -209,10 +216,10 @@ pub const REFUSED_FAMILIES: &[(&str, &str)] = &[
         "connection.failed.authentication.",
         "a client that fails is answered and closed at once",
     ),
-    ("controller.", "a single node replicates nothing"),
+    ("controller.", "the quorum has no such setting"),
     ("delegation.token.", "delegation tokens are not offered"),
     ("group.share.", "share groups are not offered"),
-    ("initial.broker.", "a single node registers with itself"),
+    ("initial.broker.", "a broker asks until it is let in"),
     ("log.local.", "records are kept on local disks only"),
     ("metadata.", "the metadata log is kept whole"),
     (
@@ -242,6 +249,7 @@ pub fn broker_properties() -> impl Iterator<Item = &'static Property> {
         LOG_PROPERTIES,
         COORDINATOR_PROPERTIES,
         OWN_PROPERTIES,
+        CLUSTER_PROPERTIES,
         IDLE_PROPERTIES,
         SECURITY_PROPERTIES,
     ]

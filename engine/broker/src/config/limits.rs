@@ -1,5 +1,6 @@
 //! The broker's settings as numbers, read once after each change.
 
+use super::cluster_limits::ClusterLimits;
 use super::layers::Layers;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct Limits {
     pub offsets_partitions: i32,
     /// The partitions of the transactions topic.
     pub transaction_partitions: i32,
+    /// What replication and membership ask.
+    pub cluster: ClusterLimits,
 }
 
 impl Limits {
@@ -85,6 +88,7 @@ impl Limits {
                 .unwrap_or(f64::MAX),
             offsets_partitions: count("offsets.topic.num.partitions"),
             transaction_partitions: count("transaction.state.log.num.partitions"),
+            cluster: ClusterLimits::of(layers),
         }
     }
 }
@@ -123,6 +127,20 @@ mod tests {
             clean_bytes_per_second: f64::MAX,
             offsets_partitions: 50,
             transaction_partitions: 50,
+            cluster: ClusterLimits {
+                heartbeat_interval: Duration::from_secs(2),
+                session_timeout: Duration::from_secs(9),
+                lag_max: Duration::from_secs(30),
+                fetch_wait: Duration::from_millis(500),
+                fetch_bytes_min: 1,
+                fetch_partition_bytes_max: 1 << 20,
+                fetch_bytes_max: 10 << 20,
+                fetch_backoff: Duration::from_secs(1),
+                request_timeout: Duration::from_secs(30),
+                rebalances_leaders: true,
+                imbalance_check: Duration::from_secs(300),
+                controlled_shutdown: true,
+            },
         };
         assert_eq!(limits, expected);
     }

@@ -7,6 +7,7 @@
 
 mod broker;
 mod broker_table;
+mod cluster_limits;
 mod error;
 mod layers;
 mod limits;
@@ -15,8 +16,9 @@ mod registry;
 mod security_table;
 mod topic_table;
 
-pub use broker::{BrokerConfig, Endpoint};
+pub use broker::{BrokerConfig, Endpoint, Roles};
 pub use broker_table::broker_properties;
+pub use cluster_limits::ClusterLimits;
 pub use error::ConfigError;
 pub use layers::{Layers, Properties, Setting, Source};
 pub use limits::Limits;

@@ -193,7 +193,7 @@ mod tests {
             ))
         );
         assert_eq!(check_broker_start("num.partitions", "16"), Ok(None));
-        assert!(check_broker_start("process.roles", "broker").is_err());
+        assert!(check_broker_start("offsets.topic.compression.codec", "1").is_err());
         assert!(check_topic("remote.storage.enable", "true").is_err());
         assert_eq!(check_topic("remote.storage.enable", "false"), Ok(()));
     }

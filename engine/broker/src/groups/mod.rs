@@ -184,7 +184,7 @@ impl Broker {
                 Outcome::Ready(encode(envelope, Ok(reply)))
             }
             Ok(None) => {
-                let encode: Encode = Box::new(move |reply| encode(envelope, Ok(reply)));
+                let encode: Encode = Box::new(move |reply| encode(envelope, reply));
                 let parked = ParkedGroup::new(slot, encode, move || shard.waiting.forget(token));
                 // The coordinator's own deadlines bound the wait.
                 Outcome::Parked(Parked::new(Instant(Duration::MAX), parked))
@@ -345,6 +345,15 @@ impl Broker {
             key,
             i32::try_from(partitions).unwrap_or(i32::MAX),
         ))
+    }
+
+    /// This node leads a partition of the offsets topic no more, or in another
+    /// term: whoever comes next replays it.
+    pub(crate) fn resign_groups(&self, index: PartitionIndex) {
+        let shard = self.groups.shards.lock().remove(&index);
+        if let Some(shard) = shard {
+            shard.waiting.abandon();
+        }
     }
 
     /// The coordinator of a partition, loaded from its log on first use.

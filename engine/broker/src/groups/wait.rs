@@ -5,16 +5,20 @@ use crate::outcome::{Response, Wake};
 use crate::parked;
 use parking_lot::Mutex;
 use plimsoll_coordinator::{Reply, Token};
+use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::Now;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Makes a response of a reply.
-pub(super) type Encode = Box<dyn FnOnce(Reply) -> Response + Send>;
+pub(super) type Encode = Box<dyn FnOnce(Result<Reply, ErrorCode>) -> Response + Send>;
 
 /// Where a reply is put for the one who waits.
 pub(super) struct Slot {
     reply: Mutex<Option<Reply>>,
+    /// The coordinator is not here any more.
+    gone: AtomicBool,
     waker: Arc<dyn Wake>,
 }
 
@@ -22,6 +26,7 @@ impl Slot {
     pub(super) fn new(waker: Arc<dyn Wake>) -> Arc<Self> {
         Arc::new(Self {
             reply: Mutex::new(None),
+            gone: AtomicBool::new(false),
             waker,
         })
     }
@@ -41,6 +46,14 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn add(&self, token: Token, slot: &Arc<Slot>) {
         self.slots.lock().insert(token, Arc::clone(slot));
+    }
+
+    /// The coordinator is gone: everyone is told to look for another.
+    pub(super) fn abandon(&self) {
+        for (_, slot) in self.slots.lock().drain() {
+            slot.gone.store(true, Ordering::Release);
+            slot.waker.wake();
+        }
     }
 
     pub(super) fn forget(&self, token: Token) {
@@ -77,7 +90,11 @@ impl<F: FnMut() + Send> ParkedGroup<F> {
 
 impl<F: FnMut() + Send> parked::Waiting for ParkedGroup<F> {
     fn poll(&mut self, _: &Broker, _: Now, _: bool) -> Option<Response> {
-        let reply = self.slot.take()?;
+        let reply = match self.slot.take() {
+            Some(reply) => Ok(reply),
+            None if self.slot.gone.load(Ordering::Acquire) => Err(ErrorCode::NotCoordinator),
+            None => return None,
+        };
         self.encode.take().map(|encode| encode(reply))
     }
 }

@@ -177,6 +177,12 @@ impl Broker {
         (0..).take(partitions).filter_map(shard).collect()
     }
 
+    /// This node leads a partition of the transactions topic no more, or in
+    /// another term.
+    pub(crate) fn resign_transactions(&self, index: PartitionIndex) {
+        self.transactions.shards.lock().remove(&index);
+    }
+
     /// The coordinator of a partition, loaded from its log on first use.
     fn transaction_shard(&self, index: PartitionIndex, now: Now) -> Result<Arc<Shard>, ErrorCode> {
         let mut shards = self.transactions.shards.lock();

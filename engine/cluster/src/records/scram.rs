@@ -29,9 +29,9 @@ impl ScramCredential {
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, ClusterError> {
         let (user, mechanism) = (from.string("user")?, mechanism(from)?);
         let credential = Credential {
-            salt: from.bytes("salt")?,
-            stored_key: from.bytes("stored key")?,
-            server_key: from.bytes("server key")?,
+            salt: from.bytes("salt")?.to_vec(),
+            stored_key: from.bytes("stored key")?.to_vec(),
+            server_key: from.bytes("server key")?.to_vec(),
             iterations: u32::try_from(from.i32("iterations")?).map_err(|_| {
                 ClusterError::Malformed {
                     field: "iterations",

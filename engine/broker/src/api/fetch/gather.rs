@@ -1,11 +1,15 @@
 //! What the partitions of a fetch have to offer right now.
 
+use crate::broker::Broker;
 use crate::fetch_sessions::Target;
 use crate::partition::Partition;
+use crate::replica::leading::Heard;
 use plimsoll_log::{PartitionLog, ReadError, Slices};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{AbortedTransaction, EpochEndOffset};
-use plimsoll_wire::types::{LeaderEpoch, Offset};
+use plimsoll_wire::time::Now;
+use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, Offset};
+use std::sync::Arc;
 
 /// How much a fetch wants.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +21,18 @@ pub(crate) struct Limits {
     pub(crate) bytes_max: usize,
     /// Whether records of open and aborted transactions are hidden.
     pub(crate) committed: bool,
+    /// Who reads.
+    pub(crate) reader: Reader,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A consumer, which reads what is committed. It may read from a follower
+    /// when its client knows of that (KIP-392).
+    Consumer { may_follow: bool },
+    /// Another replica, in this run; it reads everything.
+    Replica(NodeId, BrokerEpoch),
 }
 
 /// What all partitions of a fetch offer, in the order of its targets.
@@ -65,7 +81,7 @@ impl Read {
 }
 
 /// Plans the reads of all targets.
-pub(crate) fn gather(targets: &[Target], limits: &Limits) -> Gathered {
+pub(crate) fn gather(broker: &Broker, targets: &[Target], limits: &Limits, now: Now) -> Gathered {
     let mut gathered = Gathered {
         reads: Vec::with_capacity(targets.len()),
         bytes: 0,
@@ -77,9 +93,10 @@ pub(crate) fn gather(targets: &[Target], limits: &Limits) -> Gathered {
             bytes: target.bytes_max.min(limits.bytes_max.saturating_sub(taken)),
             first: gathered.bytes == 0,
             committed: limits.committed,
+            reader: limits.reader,
         };
         let read = match &target.partition {
-            Ok(partition) => read(partition, target, &room),
+            Ok(partition) => read(broker, partition, target, &room, now),
             Err(code) => Err(*code),
         };
         let read = read.unwrap_or_else(Read::failed);
@@ -96,19 +113,52 @@ struct Room {
     /// Nothing was found yet: a first batch may be larger than the room.
     first: bool,
     committed: bool,
+    reader: Reader,
 }
 
-fn read(partition: &Partition, target: &Target, room: &Room) -> Result<Read, ErrorCode> {
+fn read(
+    broker: &Broker,
+    partition: &Arc<Partition>,
+    target: &Target,
+    room: &Room,
+    now: Now,
+) -> Result<Read, ErrorCode> {
     partition.check_epoch(target.epoch)?;
-    let held = partition.lock();
-    let log = held.log()?;
-    let (high_watermark, last_stable) = (log.high_watermark(), log.last_stable_offset());
-    let upto = if room.committed {
-        last_stable
-    } else {
-        high_watermark
+    let mut held = partition.lock();
+    let log = match room.reader {
+        Reader::Consumer { may_follow: true } => held.log()?,
+        _ => held.led()?,
     };
     let diverging = diverging(log, target)?;
+    let in_log = target.from >= log.log_start() && target.from <= log.log_end();
+    if let Reader::Replica(node, run) = room.reader
+        && diverging.is_none()
+        && in_log
+    {
+        let heard = Heard {
+            node,
+            run,
+            from: target.from,
+            at: now.mono,
+        };
+        if held.hear_follower(heard)? {
+            broker.isr_changes.want(partition);
+        }
+    } else if let Reader::Replica(..) = room.reader
+        && diverging.is_none()
+    {
+        return Ok(Read {
+            log_start: log.log_start(),
+            ..Read::failed(ErrorCode::OffsetOutOfRange)
+        });
+    }
+    let log = held.log()?;
+    let (high_watermark, last_stable) = (log.high_watermark(), log.last_stable_offset());
+    let upto = match room.reader {
+        Reader::Replica(..) => log.log_end(),
+        Reader::Consumer { .. } if room.committed => last_stable,
+        Reader::Consumer { .. } => high_watermark,
+    };
     let failed = |error| match error {
         ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
         ReadError::Log(error) => partition.storage_failed("read a log", &error),

@@ -14,7 +14,7 @@ use crate::fetch_sessions::{Session, Target, TopicKey};
 use crate::outcome::{CloseReason, Outcome};
 use crate::partition::Partition;
 use crate::request::{Envelope, Request};
-use gather::{Limits, gather};
+use gather::{Limits, Reader, gather};
 use parked::ParkedFetch;
 use parking_lot::Mutex;
 use plimsoll_wire::error_code::ErrorCode;
@@ -24,6 +24,9 @@ use plimsoll_wire::topic::Topic;
 use plimsoll_wire::types::PartitionIndex;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The first version in which a consumer may read from a follower.
+const FROM_FOLLOWERS: i16 = 11;
 
 /// The first version that calls topics by id.
 const BY_ID: i16 = 13;
@@ -44,8 +47,10 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         bytes_min: u64::try_from(query.min_bytes).unwrap_or(0),
         bytes_max: at_most(query.max_bytes).min(broker.limits().fetch_bytes_max),
         committed: query.isolation == IsolationLevel::ReadCommitted,
+        reader: reader_of(&query, request.version()),
     };
-    let gathered = gather(&targets, &limits);
+    let gathered = gather(broker, &targets, &limits, request.now);
+    broker.send_isr_changes(request.now);
     let wait = Duration::from_millis(u64::try_from(query.max_wait_ms).unwrap_or(0));
     let fetch = ParkedFetch {
         envelope,
@@ -58,7 +63,17 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     if wait.is_zero() || gathered.is_enough(&fetch.limits) {
         return Outcome::Ready(fetch.reply(gathered));
     }
-    fetch.park(gathered, request.now.mono.after(wait), request.waker)
+    fetch.park(broker, gathered, request.now, wait, request.waker)
+}
+
+/// Who fetches, by what the request says.
+fn reader_of(query: &FetchRequest<'_>, version: i16) -> Reader {
+    if query.replica.id.get() >= 0 {
+        return Reader::Replica(query.replica.id, query.replica.epoch);
+    }
+    Reader::Consumer {
+        may_follow: version >= FROM_FOLLOWERS,
+    }
 }
 
 /// What kind of exchange a fetch belongs to.

@@ -1,7 +1,7 @@
 //! A fetch that waits for its bytes.
 
 use super::Conversation;
-use super::gather::{Gathered, Limits, gather};
+use super::gather::{Gathered, Limits, Reader, gather};
 use super::reply;
 use crate::broker::Broker;
 use crate::fetch_sessions::Target;
@@ -9,10 +9,12 @@ use crate::fetch_wait::FetchWait;
 use crate::metrics::Requests;
 use crate::outcome::{Outcome, Response, Wake};
 use crate::parked::{Parked, Waiting};
+use crate::partition::Awaited;
 use crate::request::Envelope;
 use plimsoll_wire::api::ApiKey;
-use plimsoll_wire::time::{Instant, Now};
+use plimsoll_wire::time::Now;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often a fetch looks again because bytes arrived while it looked. Then
 /// it answers with what there is.
@@ -53,19 +55,33 @@ impl ParkedFetch {
     /// Waits for more than was gathered.
     pub(crate) fn park(
         mut self,
+        broker: &Broker,
         gathered: Gathered,
-        deadline: Instant,
+        now: Now,
+        wait: Duration,
         waker: &Arc<dyn Wake>,
     ) -> Outcome {
-        match self.wait_for_more(gathered, waker) {
+        match self.wait_for_more(broker, gathered, now, waker) {
             Some(response) => Outcome::Ready(response),
-            None => Outcome::Parked(Parked::new(deadline, self)),
+            None => Outcome::Parked(Parked::new(now.mono.after(wait), self)),
         }
     }
 
     /// Asks the partitions to be told of more. Answers when there is enough
     /// already.
-    fn wait_for_more(&mut self, mut gathered: Gathered, waker: &Arc<dyn Wake>) -> Option<Response> {
+    fn wait_for_more(
+        &mut self,
+        broker: &Broker,
+        mut gathered: Gathered,
+        now: Now,
+        waker: &Arc<dyn Wake>,
+    ) -> Option<Response> {
+        let replica = matches!(self.limits.reader, Reader::Replica(..));
+        let what = if replica {
+            Awaited::Appended
+        } else {
+            Awaited::Committed
+        };
         for _ in 0..LOOKS_MAX {
             let missing = self.limits.bytes_min.saturating_sub(gathered.bytes);
             let missing = i64::try_from(missing).unwrap_or(i64::MAX);
@@ -76,15 +92,19 @@ impl ParkedFetch {
                 .zip(&gathered.reads)
                 .any(|(target, read)| {
                     let partition = target.partition.as_ref();
-                    partition
-                        .is_ok_and(|partition| partition.lock().wait(&wait, read.high_watermark))
+                    let seen = if replica {
+                        target.from
+                    } else {
+                        read.high_watermark
+                    };
+                    partition.is_ok_and(|partition| partition.lock().wait(&wait, what, seen))
                 });
             if !more {
                 self.wait = Some((wait, Arc::clone(waker)));
                 return None;
             }
             wait.cancel();
-            gathered = gather(&self.targets, &self.limits);
+            gathered = gather(broker, &self.targets, &self.limits, now);
             if gathered.is_enough(&self.limits) {
                 break;
             }
@@ -94,17 +114,17 @@ impl ParkedFetch {
 }
 
 impl Waiting for ParkedFetch {
-    fn poll(&mut self, _: &Broker, _: Now, expired: bool) -> Option<Response> {
+    fn poll(&mut self, broker: &Broker, now: Now, expired: bool) -> Option<Response> {
         let woken = self.wait.as_ref().is_none_or(|(wait, _)| wait.is_done());
         if !expired && !woken {
             return None;
         }
-        let gathered = gather(&self.targets, &self.limits);
+        let gathered = gather(broker, &self.targets, &self.limits, now);
         if expired || gathered.is_enough(&self.limits) {
             return Some(self.reply(gathered));
         }
         let (_, waker) = self.wait.take()?;
-        self.wait_for_more(gathered, &waker)
+        self.wait_for_more(broker, gathered, now, &waker)
     }
 }
 

@@ -13,7 +13,7 @@ use plimsoll_wire::batch::{BatchHeader, InvalidBatch, ProduceRules, validate_pro
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::frame::REQUEST_MAX_BYTES;
 use plimsoll_wire::time::Now;
-use plimsoll_wire::types::{Offset, TimestampMs};
+use plimsoll_wire::types::{LeaderEpoch, Offset, TimestampMs};
 
 /// The first version that may carry zstd.
 const ZSTD: i16 = 7;
@@ -44,6 +44,10 @@ pub(crate) struct Placed {
     pub(crate) base_offset: Offset,
     pub(crate) log_append_time: Option<TimestampMs>,
     pub(crate) log_start: Offset,
+    /// The term it was appended in, and the offset after it when that lies past
+    /// the high watermark.
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) unreplicated_to: Option<Offset>,
 }
 
 /// Checks a batch and appends it. Waiting fetches hear of it.
@@ -73,9 +77,14 @@ fn try_append(
     batch: &mut [u8],
 ) -> Result<Placed, Refusal> {
     if producing.acks == -1 && partition.in_sync() < settings.in_sync_min {
-        let (have, need) = (partition.in_sync(), settings.in_sync_min);
-        let words = format!("{have} replicas in sync, min.insync.replicas asks for {need}");
-        return Err(Refusal::new(ErrorCode::NotEnoughReplicas, words));
+        let code = partition.lock().led_epoch().err();
+        return Err(match code {
+            Some(code) => Refusal::new(code, code.name()),
+            None => {
+                let need = settings.in_sync_min;
+                refuse_short_isr(partition, need, ErrorCode::NotEnoughReplicas)
+            }
+        });
     }
     let rules = ProduceRules {
         message_max_bytes: settings.batch_bytes_max,
@@ -106,6 +115,13 @@ fn try_append(
         }
         _ => place((partition, guard), producing, batch, &header),
     }
+}
+
+/// The refusal for want of replicas in sync.
+pub(super) fn refuse_short_isr(partition: &Partition, need: i32, code: ErrorCode) -> Refusal {
+    let have = partition.in_sync();
+    let words = format!("{have} replicas in sync, min.insync.replicas asks for {need}");
+    Refusal::new(code, words)
 }
 
 /// Makes sure that the partition is in the producer's transaction. It is when
@@ -151,11 +167,6 @@ fn place(
     batch: &mut [u8],
     header: &BatchHeader,
 ) -> Result<Placed, Refusal> {
-    let how = AppendAs {
-        leader_epoch: partition.leader_epoch(),
-        now: producing.now.wall,
-        origin: Origin::Client,
-    };
     let mut held = partition.lock();
     if header.is_transactional() {
         if !held.admits(producer_of(header), guard) {
@@ -164,9 +175,14 @@ fn place(
         }
         held.guards.lower(header.producer_id);
     }
-    let log = held
-        .log_mut()
+    let (log, leader_epoch) = held
+        .led_mut()
         .map_err(|code| Refusal::new(code, code.name()))?;
+    let how = AppendAs {
+        leader_epoch,
+        now: producing.now.wall,
+        origin: Origin::Client,
+    };
     let outcome = append_and_flush(log, batch, header, how);
     let log_start = log.log_start();
     let appended = outcome.map_err(|error| refused(partition, error))?;
@@ -178,7 +194,11 @@ fn place(
             .add(u64::try_from(header.record_count).unwrap_or(0));
         traffic.bytes_in.add(batch.len() as u64);
     }
+    let end = appended.last_offset.plus(1);
+    let high_watermark = held.log().map_or(end, PartitionLog::high_watermark);
     Ok(Placed {
+        epoch: leader_epoch,
+        unreplicated_to: (high_watermark < end).then_some(end),
         base_offset: appended.base_offset,
         log_append_time: appended.log_append_time,
         log_start,

@@ -6,15 +6,18 @@
 //! calls topics by id.
 
 mod append;
+mod parked;
 mod recompress;
 
 use crate::broker::Broker;
 use crate::catalog::{Catalog, Topic as ServedTopic};
 use crate::outcome::{CloseReason, Outcome, Response};
+use crate::parked::Parked;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::topic_name;
 use append::{Placed, Producing, append};
+use parked::{Called, ParkedProduce, Part, Unreplicated};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::produce::{
     PartitionResponse, ProduceRequest, ProduceResponse, TopicData, TopicResponse,
@@ -22,6 +25,7 @@ use plimsoll_wire::produce::{
 use plimsoll_wire::topic::Topic;
 use plimsoll_wire::types::{Offset, PartitionIndex, TimestampMs};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The client that Kafka's own tools use to write to internal topics.
 const ADMIN_CLIENT: &str = "__admin_client";
@@ -51,9 +55,71 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
             )))
         });
     }
+    let waits = |result: &Result<Placed, Refusal>| {
+        result
+            .as_ref()
+            .is_ok_and(|placed| placed.unreplicated_to.is_some())
+    };
+    if query.acks == -1 && results.iter().any(waits) {
+        return park(broker, &request, &query, results);
+    }
     let response = respond(&query, &results);
     let frame = response.encode_frame(version, request.envelope.correlation_id);
     Outcome::Ready(Response::whole(frame))
+}
+
+/// Holds the answer back until the replicas have what was appended.
+fn park(
+    broker: &Broker,
+    request: &Request<'_>,
+    query: &ProduceRequest<'_, &mut [u8]>,
+    results: Vec<Result<Placed, Refusal>>,
+) -> Outcome {
+    let catalog = broker.catalog();
+    let mut results = results.into_iter();
+    let mut topics = Vec::with_capacity(query.topics.len());
+    for topic in &query.topics {
+        let served = match topic.topic {
+            Topic::Name(name) => catalog.topic(name),
+            Topic::Id(id) => catalog.topic_by_id(id),
+        };
+        let parts = topic.partitions.iter().zip(results.by_ref());
+        let parts = parts.map(|(data, result)| Part {
+            index: data.index,
+            waits_for: served.and_then(|served| waits_for(served, data.index, &result)),
+            result,
+        });
+        topics.push((Called::of(topic.topic), parts.collect()));
+    }
+    let mut parked = ParkedProduce {
+        version: request.version(),
+        correlation_id: request.envelope.correlation_id,
+        topics,
+        waker: Arc::clone(request.waker),
+        wait: None,
+    };
+    let timeout = Duration::from_millis(u64::try_from(query.timeout_ms).unwrap_or(0));
+    let deadline = request.now.mono.after(timeout);
+    let expired = timeout.is_zero();
+    if parked.look(expired) {
+        return Outcome::Ready(parked.respond());
+    }
+    Outcome::Parked(Parked::new(deadline, parked))
+}
+
+/// What of a batch is not replicated yet.
+fn waits_for(
+    topic: &ServedTopic,
+    index: PartitionIndex,
+    result: &Result<Placed, Refusal>,
+) -> Option<Unreplicated> {
+    let placed = result.as_ref().ok()?;
+    Some(Unreplicated {
+        partition: Arc::clone(topic.partition(index)?),
+        epoch: placed.epoch,
+        upto: placed.unreplicated_to?,
+        in_sync_min: topic.settings.load().in_sync_min,
+    })
 }
 
 /// Appends every partition's records. Answers in the order of the request.

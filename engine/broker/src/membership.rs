@@ -1,0 +1,316 @@
+//! This node as a member of the cluster: it registers each run with the active
+//! controller, tells it regularly that it lives, and asks to be let go before
+//! it stops.
+//!
+//! A run is fenced until it has caught up with the metadata that registered
+//! it. A controller that does not know the run any more sends it back to
+//! register again.
+
+use crate::broker::Broker;
+use crate::convert::{broker_id, text};
+use crate::features::FEATURES;
+use crate::outgoing::{Errand, Lane, Peer, PeerFault};
+use bytes::Bytes;
+use kafka_protocol::messages::broker_registration_request::{
+    BrokerRegistrationRequest, Feature, Listener,
+};
+use kafka_protocol::messages::{
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationResponse,
+};
+use kafka_protocol::protocol::Decodable;
+use parking_lot::Mutex;
+use plimsoll_wire::api::ApiKey;
+use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::time::{Instant, Now};
+use plimsoll_wire::types::BrokerEpoch;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How soon a node asks again that is not let in yet, or found no controller.
+const EAGER: Duration = Duration::from_millis(100);
+/// How long an answer of the controller may take.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+const REGISTRATION_VERSION: i16 = 4;
+const HEARTBEAT_VERSION: i16 = 1;
+
+/// This run's standing with the controller.
+pub(crate) struct Membership {
+    state: Mutex<State>,
+}
+
+struct State {
+    incarnation: Uuid,
+    /// The epoch of the last run, when that was stopped cleanly.
+    previous: BrokerEpoch,
+    /// When the controller is spoken to next.
+    next: Instant,
+    /// A request is under way.
+    asking: bool,
+    /// Whether the node asked to stop, and whether it may.
+    stopping: bool,
+    released: bool,
+    fenced: bool,
+}
+
+/// What a heartbeat says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beat {
+    pub(crate) epoch: BrokerEpoch,
+    pub(crate) offset: plimsoll_wire::types::Offset,
+    pub(crate) wants_fence: bool,
+    pub(crate) wants_stop: bool,
+}
+
+/// What the controller answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BeatReply {
+    pub(crate) caught_up: bool,
+    pub(crate) fenced: bool,
+    pub(crate) may_stop: bool,
+}
+
+impl Membership {
+    pub(crate) fn new(incarnation: Uuid, now: Now) -> Self {
+        Self {
+            state: Mutex::new(State {
+                incarnation,
+                previous: BrokerEpoch(-1),
+                next: now.mono,
+                asking: false,
+                stopping: false,
+                released: false,
+                fenced: true,
+            }),
+        }
+    }
+
+    /// Names this run.
+    pub(crate) fn incarnation(&self) -> Uuid {
+        self.state.lock().incarnation
+    }
+
+    /// The last run was stopped cleanly, and had this epoch.
+    pub(crate) fn follows(&self, previous: BrokerEpoch) {
+        self.state.lock().previous = previous;
+    }
+
+    /// Whether the controller has let this run in.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.state.lock().fenced
+    }
+
+    /// The node is let in without being asked for: it is alone.
+    pub(crate) fn let_in(&self) {
+        self.state.lock().fenced = false;
+    }
+}
+
+impl Broker {
+    /// Whether this node takes part: registered with the controller and let in.
+    pub fn is_ready(&self) -> bool {
+        !self.config.roles.broker || !self.membership.is_fenced()
+    }
+
+    /// Whether this node is the active controller.
+    pub fn is_active_controller(&self) -> bool {
+        self.metadata.is_active()
+    }
+
+    /// Asks the controller to move this node's partitions elsewhere. Answers
+    /// whether it has let the node go; poll after [`Broker::pulse`].
+    pub fn prepare_stop(&self, now: Now) -> bool {
+        if self.is_alone() || !self.config.roles.broker || self.epoch().get() < 0 {
+            return true;
+        }
+        let mut state = self.membership.state.lock();
+        if !state.stopping {
+            state.stopping = true;
+            state.next = now.mono;
+        }
+        state.released
+    }
+
+    /// Speaks to the controller when it is time to. Answers when it is next.
+    pub(crate) fn keep_membership(&self, now: Now) -> Instant {
+        if self.is_alone() || !self.config.roles.broker {
+            return Instant(Duration::MAX);
+        }
+        {
+            let mut state = self.membership.state.lock();
+            if state.asking || now.mono < state.next {
+                return state.next.max(now.mono.after(Duration::from_millis(1)));
+            }
+            state.next = now.mono.after(EAGER);
+        }
+        let Some(controller) = self.active_controller() else {
+            return now.mono.after(EAGER);
+        };
+        if self.epoch().get() < 0 {
+            self.ask_registration(controller, now);
+        } else {
+            self.ask_heartbeat(controller, now);
+        }
+        self.membership.state.lock().next
+    }
+
+    fn ask_registration(&self, controller: Arc<Peer>, now: Now) {
+        let query = self.registration();
+        if controller.node == self.node() {
+            let outcome = self.register_broker(&query, now);
+            self.registered(outcome, now);
+            return;
+        }
+        self.membership.state.lock().asking = true;
+        let then = |broker: &Self, now: Now, answer: Result<Bytes, PeerFault>| {
+            broker.membership.state.lock().asking = false;
+            let outcome = answer.map_err(|_| ErrorCode::NetworkException);
+            let outcome = outcome.and_then(|mut body| {
+                BrokerRegistrationResponse::decode(&mut body, REGISTRATION_VERSION)
+                    .map_err(|_| ErrorCode::UnknownServerError)
+            });
+            let outcome = outcome.and_then(|response| {
+                error_of(response.error_code).map(|()| BrokerEpoch(response.broker_epoch))
+            });
+            broker.registered(outcome, now);
+        };
+        let api = (ApiKey::BrokerRegistration, REGISTRATION_VERSION);
+        self.outbox
+            .ask(to_controller(controller, now), api, &query, Box::new(then));
+    }
+
+    fn registration(&self) -> BrokerRegistrationRequest {
+        let listeners = self.config.advertised.iter().map(|endpoint| {
+            Listener::default()
+                .with_name(text(endpoint.listener.as_str()))
+                .with_host(text(endpoint.host.as_str()))
+                .with_port(endpoint.port)
+        });
+        let features = FEATURES.iter().map(|feature| {
+            Feature::default()
+                .with_name(text(feature.name))
+                .with_min_supported_version(feature.min)
+                .with_max_supported_version(feature.max)
+        });
+        let state = self.membership.state.lock();
+        BrokerRegistrationRequest::default()
+            .with_broker_id(broker_id(self.node()))
+            .with_cluster_id(text(self.cluster_id()))
+            .with_incarnation_id(state.incarnation)
+            .with_listeners(listeners.collect())
+            .with_features(features.collect())
+            .with_rack(self.config.layers().broker("broker.rack").map(text))
+            .with_log_dirs(self.log_dir_ids())
+            .with_previous_broker_epoch(state.previous.get())
+    }
+
+    fn registered(&self, outcome: Result<BrokerEpoch, ErrorCode>, now: Now) {
+        match outcome {
+            Ok(epoch) => {
+                tracing::info!(node = %self.node(), epoch = epoch.get(), "registered");
+                self.set_epoch(epoch);
+                self.membership.state.lock().next = now.mono;
+            }
+            Err(code) => {
+                if !matches!(code, ErrorCode::NotController | ErrorCode::NetworkException) {
+                    tracing::warn!(node = %self.node(), why = code.name(), "not registered yet");
+                }
+                self.membership.state.lock().next = now.mono.after(EAGER);
+            }
+        }
+    }
+
+    fn ask_heartbeat(&self, controller: Arc<Peer>, now: Now) {
+        let beat = Beat {
+            epoch: self.epoch(),
+            offset: self.metadata_offset(),
+            wants_fence: false,
+            wants_stop: self.membership.state.lock().stopping,
+        };
+        if controller.node == self.node() {
+            let outcome = self.hear_broker(self.node(), beat, now);
+            self.heartbeat_answered(outcome, now);
+            return;
+        }
+        self.membership.state.lock().asking = true;
+        let query = BrokerHeartbeatRequest::default()
+            .with_broker_id(broker_id(self.node()))
+            .with_broker_epoch(beat.epoch.get())
+            .with_current_metadata_offset(beat.offset.get())
+            .with_want_shut_down(beat.wants_stop);
+        let then = |broker: &Self, now: Now, answer: Result<Bytes, PeerFault>| {
+            broker.membership.state.lock().asking = false;
+            let outcome = answer.map_err(|_| ErrorCode::NetworkException);
+            let outcome = outcome.and_then(|mut body| {
+                BrokerHeartbeatResponse::decode(&mut body, HEARTBEAT_VERSION)
+                    .map_err(|_| ErrorCode::UnknownServerError)
+            });
+            let outcome = outcome.and_then(|response| {
+                error_of(response.error_code).map(|()| BeatReply {
+                    caught_up: response.is_caught_up,
+                    fenced: response.is_fenced,
+                    may_stop: response.should_shut_down,
+                })
+            });
+            broker.heartbeat_answered(outcome, now);
+        };
+        let mut errand = to_controller(controller, now);
+        errand.deadline = now.mono.after(self.limits().cluster.session_timeout / 3);
+        let api = (ApiKey::BrokerHeartbeat, HEARTBEAT_VERSION);
+        self.outbox.ask(errand, api, &query, Box::new(then));
+    }
+
+    fn heartbeat_answered(&self, outcome: Result<BeatReply, ErrorCode>, now: Now) {
+        let interval = self.limits().cluster.heartbeat_interval;
+        let mut state = self.membership.state.lock();
+        match outcome {
+            Ok(reply) => {
+                if state.fenced != reply.fenced {
+                    tracing::info!(node = %self.node(), fenced = reply.fenced, "membership");
+                }
+                state.fenced = reply.fenced;
+                if !reply.fenced {
+                    self.dirs.started();
+                }
+                state.released |= reply.may_stop;
+                let soon = reply.fenced || state.stopping;
+                state.next = now.mono.after(if soon { EAGER } else { interval });
+            }
+            Err(ErrorCode::StaleBrokerEpoch | ErrorCode::BrokerIdNotRegistered) => {
+                // Another run took the node's place, or the cluster forgot it.
+                state.fenced = true;
+                state.next = now.mono.after(EAGER);
+                drop(state);
+                self.set_epoch(BrokerEpoch(-1));
+            }
+            Err(_) => state.next = now.mono.after(EAGER),
+        }
+    }
+
+    /// The active controller, when this node knows it.
+    pub(crate) fn active_controller(&self) -> Option<Arc<Peer>> {
+        let standing = self.metadata.standing();
+        let leader = standing.leader?;
+        if leader == self.node() && !standing.active {
+            return None;
+        }
+        self.voter(leader)
+    }
+}
+
+fn to_controller(controller: Arc<Peer>, now: Now) -> Errand {
+    Errand {
+        to: controller,
+        lane: Lane::Quorum,
+        deadline: now.mono.after(ANSWER_WAIT),
+    }
+}
+
+/// The error of a response's code.
+pub(crate) fn error_of(code: i16) -> Result<(), ErrorCode> {
+    match ErrorCode::from_wire(code) {
+        ErrorCode::None => Ok(()),
+        error => Err(error),
+    }
+}

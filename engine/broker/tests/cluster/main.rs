@@ -1,0 +1,5 @@
+//! Several brokers driven by hand: virtual time, a network that tests cut.
+
+mod membership;
+mod replication;
+mod world;

@@ -1,0 +1,118 @@
+//! Nodes find each other, elect a controller, come, go and come back.
+
+use crate::world::World;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::{
+    CreateTopicsRequest, CreateTopicsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    TopicName, describe_quorum_request,
+};
+use kafka_protocol::protocol::StrBytes;
+use plimsoll_wire::api::ApiKey;
+use plimsoll_wire::error_code::ErrorCode;
+use std::time::Duration;
+
+/// Creates a topic by way of a node; the error code.
+pub fn create(world: &mut World, node: usize, name: &str, partitions: i32, replicas: i16) -> i16 {
+    let topic = CreatableTopic::default()
+        .with_name(TopicName(StrBytes::from_string(name.to_owned())))
+        .with_num_partitions(partitions)
+        .with_replication_factor(replicas);
+    let query = CreateTopicsRequest::default()
+        .with_topics(vec![topic])
+        .with_timeout_ms(10_000);
+    let response: CreateTopicsResponse = world.ask(node, ApiKey::CreateTopics, 7, &query);
+    response.topics[0].error_code
+}
+
+#[test]
+fn three_nodes_elect_one_controller_and_let_each_other_in() {
+    let world = World::ready(3, &[]);
+    let active = (1..=3).filter(|node| world.broker(*node).is_active_controller());
+    assert_eq!(active.count(), 1);
+    for node in 1..=3 {
+        let image = world.broker(node).image();
+        assert_eq!(image.brokers().len(), 3, "node {node}");
+    }
+}
+
+#[test]
+fn a_topic_created_anywhere_is_known_everywhere() {
+    let mut world = World::ready(3, &[]);
+    for node in 1..=3 {
+        let name = format!("by-{node}");
+        assert_eq!(create(&mut world, node, &name, 3, 3), 0, "{name}");
+        world.until("all nodes know the topic", |world| {
+            (1..=3).all(|other| world.partition(other, &name, 2).is_some())
+        });
+    }
+    let exists = ErrorCode::TopicAlreadyExists.code();
+    assert_eq!(create(&mut world, 2, "by-1", 3, 3), exists);
+}
+
+#[test]
+fn a_lost_controller_is_replaced_and_nothing_it_committed_is_forgotten() {
+    let mut world = World::ready(3, &[]);
+    let first = world.controller().expect("one is active");
+    assert_eq!(create(&mut world, first, "orders", 1, 3), 0);
+    world.kill(first);
+    world.until("another controller is active", |world| {
+        world.controller().is_some_and(|node| node != first)
+    });
+    let second = world.controller().expect("one is active");
+    assert!(world.partition(second, "orders", 0).is_some());
+    assert_eq!(create(&mut world, second, "later", 1, 2), 0);
+    world.start(first);
+    world.until("the lost node is back", |world| {
+        world.broker(first).is_ready() && world.partition(first, "later", 0).is_some()
+    });
+}
+
+#[test]
+fn without_a_majority_nothing_is_changed_and_the_client_is_told_to_try_again() {
+    let mut world = World::ready(3, &[("request.timeout.ms", "5000")]);
+    let left = world.controller().expect("one is active");
+    for node in (1..=3).filter(|node| *node != left) {
+        world.kill(node);
+    }
+    let code = create(&mut world, left, "orders", 1, 1);
+    assert_eq!(code, ErrorCode::NotController.code());
+    assert!(world.partition(left, "orders", 0).is_none());
+}
+
+#[test]
+fn a_silent_node_is_fenced_and_let_in_again_when_it_speaks() {
+    let mut world = World::ready(3, &[("broker.session.timeout.ms", "3000")]);
+    let controller = world.controller().expect("one is active");
+    let silent = (1..=3).find(|node| *node != controller).expect("another");
+    let id = plimsoll_wire::types::NodeId(i32::try_from(silent).expect("small"));
+    let fenced = move |world: &World| {
+        let node = world.controller().unwrap_or(controller);
+        world.broker(node).image().brokers()[&id].fenced
+    };
+    world.isolate(silent, true);
+    world.until("it is fenced", fenced);
+    world.isolate(silent, false);
+    world.until("it is let in again", |world| !fenced(world));
+}
+
+#[test]
+fn the_quorum_is_described_by_its_leader_whoever_is_asked() {
+    let mut world = World::ready(3, &[]);
+    world.pass(Duration::from_secs(1));
+    let topic = describe_quorum_request::TopicData::default()
+        .with_topic_name(TopicName(StrBytes::from_static_str("__cluster_metadata")))
+        .with_partitions(vec![describe_quorum_request::PartitionData::default()]);
+    let query = DescribeQuorumRequest::default().with_topics(vec![topic]);
+    let controller = world.controller().expect("one is active");
+    for node in 1..=3 {
+        let response: DescribeQuorumResponse = world.ask(node, ApiKey::DescribeQuorum, 2, &query);
+        assert_eq!(response.error_code, 0);
+        let partition = &response.topics[0].partitions[0];
+        assert_eq!(usize::try_from(partition.leader_id.0), Ok(controller));
+        assert_eq!(partition.current_voters.len(), 3);
+        for voter in &partition.current_voters {
+            assert_eq!(voter.log_end_offset, partition.high_watermark);
+        }
+        assert_eq!(response.nodes.len(), 3);
+    }
+}
