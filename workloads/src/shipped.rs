@@ -37,6 +37,8 @@ const WORKLOADS: &[Workload] = workloads![
     "consumer-scaling",
     "end-to-end-latency",
     "saturation",
+    "backlog-drain",
+    "catch-up-reads",
     "hot-key",
     "large-records",
     "many-partitions",

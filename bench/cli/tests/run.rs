@@ -193,6 +193,34 @@ fn both_clients_run_transactions_of_which_only_the_committed_are_seen() {
 }
 
 #[test]
+fn poison_goes_to_the_dead_letters_with_both_clients() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let sets = [
+        "driver=[native,librdkafka]",
+        "topic.partitions=2",
+        "producer.compression=none",
+        "poison.rate=3%",
+        "poison.retries=1",
+        "poison.backoff=1ms",
+    ];
+    let more: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    check_success(&tiny(home.path(), &[&more[..], &["--out", "p"]].concat()));
+    let run = result(&home.path().join("p"));
+    assert_eq!(run.cells.len(), 2);
+    for cell in &run.cells {
+        let poison = cell.poison.as_ref().expect("there was some");
+        assert!(cell.verified.is_clean() && poison.met > 0, "{poison:?}");
+        assert_eq!(
+            (poison.dead_lettered, poison.retries),
+            (poison.met, poison.met)
+        );
+        assert_eq!(poison.in_dead_letters, Some(poison.met));
+    }
+    let met = |at: usize| run.cells[at].poison.as_ref().map(|poison| poison.met);
+    assert_eq!(met(0), met(1), "the same records are poison");
+}
+
+#[test]
 fn an_unreachable_target_is_named() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let output = tiny(home.path(), &["--target", "127.0.0.1:1"]);

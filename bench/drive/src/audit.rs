@@ -40,13 +40,22 @@ pub struct Evidence<'a> {
     pub errors: u64,
     /// Whether the broker drops repeats.
     pub idempotent: bool,
+    /// Nothing was sent in the measured time, on purpose.
+    pub reads_only: bool,
+    /// Dead letters that were acknowledged and are not there.
+    pub dead_letters_lost: u64,
 }
 
 /// Why the measurement is invalid; empty when it is valid.
 pub fn audit(evidence: &Evidence<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     if evidence.achieved <= 0.0 {
-        reasons.push("nothing was acknowledged in the measured time".to_owned());
+        reasons.push(match evidence.reads_only {
+            false => "nothing was acknowledged in the measured time".to_owned(),
+            true => "nothing was read in the measured time: more load.prefill or a shorter \
+                     load.warmup is needed"
+                .to_owned(),
+        });
     }
     audit_load(evidence, &mut reasons);
     audit_client(evidence, &mut reasons);
@@ -129,6 +138,10 @@ fn audit_records(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
         );
     }
     fault(counts.unread, "were not read before the drain ended");
+    fault(
+        evidence.dead_letters_lost,
+        "were sent to the dead letters and are not there",
+    );
     let errors_max = counts.sent as f64 * ERRORS_MAX;
     if evidence.errors as f64 > errors_max {
         reasons.push(format!(
@@ -170,6 +183,8 @@ mod tests {
             counts: &counts_before,
             errors: 0,
             idempotent: true,
+            reads_only: false,
+            dead_letters_lost: 0,
         };
         change(&mut evidence, &mut observed, &mut counts);
         let evidence = Evidence {

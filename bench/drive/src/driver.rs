@@ -6,8 +6,9 @@
 //! work is done.
 
 use crate::access::Bootstrap;
-use crate::clock::Mono;
+use crate::clock::{Mono, sleep_until};
 use crate::error::DriveError;
+use crate::labour::{Labour, PoisonCounts};
 use crate::native::control::Leaders;
 use crate::record::{Commit, CommitBoard, Recorder};
 use crate::verify::{Verifier, Written};
@@ -213,6 +214,8 @@ pub struct ConsumerJob {
     pub route: Arc<Route>,
     /// How.
     pub settings: Arc<ConsumerSettings>,
+    /// When it may begin.
+    pub starts: Mono,
     /// Which partitions are its own.
     pub partitions: Vec<u32>,
     /// Judges what is read.
@@ -235,6 +238,8 @@ pub struct Inspect {
     pub commits: Option<Arc<CommitBoard>>,
     /// The lane last looked up, and the commit found.
     pub latest: Option<(u32, u32, Commit)>,
+    /// What is done with each record.
+    pub labour: Labour,
 }
 
 /// How the records of one run are told from others and dated.
@@ -266,6 +271,8 @@ impl Marking {
 pub struct Incoming<'a> {
     /// Where it was.
     pub partition: u32,
+    /// Where it stands in it.
+    pub offset: i64,
     /// Its key.
     pub key: Option<&'a [u8]>,
     /// Its value.
@@ -278,8 +285,9 @@ pub struct Incoming<'a> {
 }
 
 impl Inspect {
-    /// A record has been read at `now`.
-    pub fn record(&mut self, record: &Incoming<'_>, now: Mono) {
+    /// A record has been read at `now`, and is worked on. `false` when the run
+    /// ended before that was done, and the record counts as unread.
+    pub fn record(&mut self, record: &Incoming<'_>, now: Mono) -> Result<bool, DriveError> {
         let stamp = match self.marking.place {
             StampPlace::ValuePrefix => Stamp::open_prefix(record.value, record.key),
             StampPlace::Header => {
@@ -291,6 +299,9 @@ impl Inspect {
                 self.verifier.observe_aborted();
             }
             Ok(stamp) if stamp.run == self.marking.run => {
+                let Some(now) = self.labour.work(record, &stamp, now)? else {
+                    return Ok(false);
+                };
                 self.see(&stamp, record.partition, now);
                 self.verifier
                     .observe(stamp.producer, record.partition, stamp.sequence);
@@ -299,6 +310,7 @@ impl Inspect {
             }
             _ => self.verifier.observe_corrupt(),
         }
+        Ok(true)
     }
 
     /// Times how long the record's commit took to show.
@@ -327,7 +339,12 @@ pub struct Consumed {
     pub unfinished: Vec<u32>,
     /// What it met in them.
     pub verifier: Verifier,
+    /// What became of poison.
+    pub poison: PoisonCounts,
 }
+
+/// How often a consumer that waits looks whether it still should.
+const LOOK_NANOS: u64 = 20_000_000;
 
 /// Tells consumers how far to read, once producers are done.
 #[derive(Debug, Default)]
@@ -358,6 +375,13 @@ impl FinishLine {
             .filter(|(partition, position)| !self.is_past(*partition, *position))
             .map(|(partition, _)| partition)
             .collect()
+    }
+
+    /// Sleeps until `starts`, or until there is no point in starting.
+    pub fn wait_for(&self, starts: Mono) {
+        while Mono::now() < starts && !self.is_abandoned() {
+            sleep_until(starts.min(Mono::now().plus(LOOK_NANOS)));
+        }
     }
 
     /// Whether the line is drawn.

@@ -79,6 +79,13 @@ impl Feed {
         }
     }
 
+    /// The same records from a producer of another number.
+    #[must_use]
+    pub const fn as_producer(mut self, producer: u32) -> Self {
+        self.producer = producer;
+        self
+    }
+
     /// The same records in transactions.
     #[must_use]
     pub fn in_transactions(mut self, transactions: Option<Transactions>) -> Self {

@@ -37,6 +37,10 @@ pub struct CellResult {
     /// Transactions in the measured window; absent where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transactions: Option<Transactions>,
+    /// What became of records that no consumer could process; absent where
+    /// there were none to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poison: Option<Poison>,
     /// How far each subscription was behind; empty without consumers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backlog: Vec<Backlog>,
@@ -60,7 +64,8 @@ pub struct CellResult {
 /// Rates over the measured window, without warm-up and drain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Throughput {
-    /// Records acknowledged per second (handed to the socket when acks = 0).
+    /// Records acknowledged per second (handed to the socket when acks = 0);
+    /// records consumed in a cell without producers.
     pub records_per_s: f64,
     /// Bytes of keys and values of those records, before compression.
     pub bytes_per_s: f64,
@@ -73,7 +78,8 @@ pub struct Throughput {
     /// Bytes consumed per second, summed over groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumed_bytes_per_s: Option<f64>,
-    /// Length of the measured window.
+    /// Length of the measured window; in a cell without producers it ends when
+    /// everything is read.
     #[serde(default)]
     pub window_s: f64,
     /// Uncompressed bytes per byte of record batches sent; 1 without compression.
@@ -249,6 +255,22 @@ pub struct Transactions {
     pub commits_per_s: f64,
     /// Records of aborted transactions, over the whole cell.
     pub records_aborted: u64,
+}
+
+/// Records that no consumer could process, over the whole cell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Poison {
+    /// Met, by all groups together.
+    pub met: u64,
+    /// Further tries.
+    pub retries: u64,
+    /// Sent to the dead letters and acknowledged.
+    pub dead_lettered: u64,
+    /// Passed over.
+    pub skipped: u64,
+    /// Dead letters found in their topic at the end; absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_dead_letters: Option<u64>,
 }
 
 /// How far one subscription (a group of consumers) was behind the producers.

@@ -26,8 +26,8 @@ pub mod stats;
 mod store;
 
 pub use cell::{
-    Backlog, CellResult, Latency, LatencyKind, LatencySummary, Params, Probe, Resources, Search,
-    Second, Throughput, Transactions, Usage, Verified,
+    Backlog, CellResult, Latency, LatencyKind, LatencySummary, Params, Poison, Probe, Resources,
+    Search, Second, Throughput, Transactions, Usage, Verified,
 };
 pub use error::ResultError;
 pub use fingerprint::Fingerprint;

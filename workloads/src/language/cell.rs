@@ -2,7 +2,7 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    choices::{Acks, DriverKind, Isolation, TransactionMode},
+    choices::{Acks, DriverKind, Isolation, PoisonEnd, TransactionMode},
     compression::Compression,
     fields::{Configs, Field, Params, Setting, settings},
     keys::KeySpec,
@@ -10,7 +10,7 @@ use super::{
     sizes::SizeSpec,
     sources::{Source, Split},
 };
-use crate::units::{Rate, Share, Size, Span};
+use crate::units::{Count, Rate, Share, Size, Span};
 use plimsoll_units::TextError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -39,8 +39,9 @@ settings! {
 settings! {
     /// The producers. Rates in `load` are of all of them together.
     pub struct ProducerSpec in "producer" {
-        /// How many producers, each with its own connection.
-        count: u32 = 1, "", 1..=10_000;
+        /// How many producers, each with its own connection; with 0 the cell only
+        /// reads what `load.prefill` wrote.
+        count: u32 = 1, "", 0..=10_000;
         /// What a producer waits for: 0 nothing, 1 the leader, all the in-sync
         /// replicas.
         acks: Acks = Acks::All, "acks";
@@ -95,6 +96,30 @@ settings! {
         partition_fetch_bytes: Size = Size::from_bytes(1024 * 1024), "max.partition.fetch.bytes", SIZE_RANGE;
         /// Whether records of open and aborted transactions are read.
         isolation: Isolation = Isolation::ReadUncommitted, "isolation.level";
+        /// When consumers begin to read, counted from the start of the warm-up;
+        /// until then a backlog builds up.
+        start_after: Span = Span::ZERO, "", Span::ZERO..=Span::from_secs(86_400);
+        /// How many of the groups begin late, the others reading along from the
+        /// start; all of them when unset.
+        late_groups: Option<u32> = None, "";
+        /// Time that a consumer spends on each record, one after the other.
+        processing: Span = Span::ZERO, "", Span::ZERO..=Span::from_secs(3600);
+    }
+}
+
+settings! {
+    /// Records that no consumer can process, however often it tries.
+    pub struct PoisonSpec in "poison" {
+        /// Their share of the records.
+        rate: Share = Share::default(), "";
+        /// How often a consumer tries one again; each try takes
+        /// `consumer.processing`.
+        retries: u32 = 3, "", 0..=1000;
+        /// The pause before each further try.
+        backoff: Span = Span::from_millis(10), "", Span::ZERO..=Span::from_secs(3600);
+        /// What is done with it then: `dlq` sends it to the topic's name with
+        /// `-dlq`, `skip` goes on with the next record. Both are counted.
+        then: PoisonEnd = PoisonEnd::DeadLetter, "";
     }
 }
 
@@ -128,6 +153,9 @@ settings! {
         rate: RateSpec = RateSpec::Max, "";
         /// How records are spaced around the rate.
         arrivals: ArrivalSpec = ArrivalSpec::Constant, "";
+        /// Records written before all else, as fast as possible and not
+        /// measured: what is there to be read.
+        prefill: Count = Count::new(0), "";
         /// Load before the measurement starts; its samples are left out.
         warmup: Span = Span::from_secs(5), "", Span::ZERO..=Span::from_secs(86_400);
         /// The measured time.
@@ -183,6 +211,9 @@ pub struct CellSpec {
     pub transactions: TransactionSpec,
     /// The consumers.
     pub consumer: ConsumerSpec,
+    /// Records that cannot be processed.
+    #[serde(default)]
+    pub poison: PoisonSpec,
     /// The records.
     pub records: RecordSpec,
     /// The load.
@@ -233,9 +264,20 @@ impl Default for CellSpec {
             producer: ProducerSpec::default(),
             transactions: TransactionSpec::default(),
             consumer: ConsumerSpec::default(),
+            poison: PoisonSpec::default(),
             records: RecordSpec::default(),
             load: LoadSpec::default(),
             search: SearchSpec::default(),
+        }
+    }
+}
+
+impl ConsumerSpec {
+    /// Groups that begin late: the last ones.
+    pub fn late_groups(&self) -> u32 {
+        match self.start_after {
+            Span::ZERO => 0,
+            _ => self.late_groups.unwrap_or(self.groups).min(self.groups),
         }
     }
 }
@@ -271,13 +313,14 @@ impl RecordSpec {
 impl CellSpec {
     /// The sections that hold settings, with the settings, in the order of the
     /// documentation.
-    pub fn sections() -> [(&'static str, &'static [Field]); 9] {
+    pub fn sections() -> [(&'static str, &'static [Field]); 10] {
         [
             ("", &[DRIVER]),
             (TopicSpec::SECTION, TopicSpec::FIELDS),
             (ProducerSpec::SECTION, ProducerSpec::FIELDS),
             (TransactionSpec::SECTION, TransactionSpec::FIELDS),
             (ConsumerSpec::SECTION, ConsumerSpec::FIELDS),
+            (PoisonSpec::SECTION, PoisonSpec::FIELDS),
             (RecordSpec::SECTION, RecordSpec::FIELDS),
             (LoadSpec::SECTION, LoadSpec::FIELDS),
             (SearchSpec::SECTION, SearchSpec::FIELDS),
@@ -315,6 +358,7 @@ impl CellSpec {
             ProducerSpec::SECTION => self.producer.set(name, text, base),
             TransactionSpec::SECTION => self.transactions.set(name, text, base),
             ConsumerSpec::SECTION => self.consumer.set(name, text, base),
+            PoisonSpec::SECTION => self.poison.set(name, text, base),
             RecordSpec::SECTION => self.records.set(name, text, base),
             LoadSpec::SECTION => self.load.set(name, text, base),
             SearchSpec::SECTION => self.search.set(name, text, base),
@@ -332,6 +376,7 @@ impl CellSpec {
         self.producer.params(&mut out);
         self.transactions.params(&mut out);
         self.consumer.params(&mut out);
+        self.poison.params(&mut out);
         self.records.params(&mut out);
         self.load.params(&mut out);
         if self.load.rate == RateSpec::Search {

@@ -98,6 +98,21 @@ text_form!(
     one of ["produce", "read-process-write"]
 );
 
+/// What is done with a record that could not be processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PoisonEnd {
+    /// It is sent to a topic of its own.
+    DeadLetter,
+    /// It is passed over.
+    Skip,
+}
+
+words!(PoisonEnd, "dlq or skip", DeadLetter = "dlq", Skip = "skip");
+text_form!(
+    PoisonEnd: "what is done with a record that could not be processed",
+    one of ["dlq", "skip"]
+);
+
 /// Which records of transactions a consumer sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isolation {

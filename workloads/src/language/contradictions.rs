@@ -5,7 +5,7 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    cell::{CellSpec, IDEMPOTENT_IN_FLIGHT_MAX, SearchSpec},
+    cell::{CellSpec, IDEMPOTENT_IN_FLIGHT_MAX, PoisonSpec, SearchSpec},
     choices::{Acks, TransactionMode},
     keys::KeySpec,
     rates::RateSpec,
@@ -29,6 +29,7 @@ pub(crate) struct Contradiction {
 pub(crate) fn contradictions(cell: &CellSpec) -> Vec<Contradiction> {
     let found = producer(cell)
         .into_iter()
+        .chain(consumer(cell))
         .chain(records(cell))
         .chain(load(cell));
     found
@@ -109,6 +110,41 @@ fn producer(cell: &CellSpec) -> [Found; 7] {
                      topic.replication_factor = {copies}"
                 )
             },
+        ),
+    ]
+}
+
+fn consumer(cell: &CellSpec) -> [Found; 6] {
+    let (consumer, producer, load) = (&cell.consumer, &cell.producer, &cell.load);
+    let nobody = consumer.count == 0;
+    let prefilled = load.prefill.get() > 0;
+    let late = consumer.late_groups.unwrap_or(0);
+    [
+        when(producer.count == 0 && !prefilled, "producer.count", || {
+            "without producers there is nothing to read: set load.prefill".to_owned()
+        }),
+        when(producer.count == 0 && nobody, "consumer.count", || {
+            "with neither producers nor consumers nothing happens".to_owned()
+        }),
+        when(
+            producer.count == 0 && load.rate != RateSpec::Max,
+            "load.rate",
+            || format!("without producers nothing is sent: leave {} out", load.rate),
+        ),
+        when(late > consumer.groups, "consumer.late_groups", || {
+            let groups = consumer.groups;
+            format!("of {groups} groups at most {groups} can begin late, not {late}")
+        }),
+        when(
+            nobody && consumer.processing != Span::ZERO,
+            "consumer.processing",
+            || "there are no consumers to process anything: set consumer.count".to_owned(),
+        ),
+        when(
+            cell.poison != PoisonSpec::default()
+                && (nobody || cell.poison.rate == Share::default()),
+            "poison.rate",
+            || "[poison] needs a rate above 0, and consumers to meet it".to_owned(),
         ),
     ]
 }

@@ -7,7 +7,7 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    choices::{Acks, DriverKind, Isolation, TransactionMode},
+    choices::{Acks, DriverKind, Isolation, PoisonEnd, TransactionMode},
     compression::Compression,
     gate::GateMetrics,
     keys::KeySpec,
@@ -16,7 +16,7 @@ use super::{
     sizes::SizeSpec,
     sources::{Source, Split},
 };
-use crate::units::{Rate, Share, Size, Span};
+use crate::units::{Count, Rate, Share, Size, Span};
 use plimsoll_units::TextError;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -68,13 +68,14 @@ settings_read_by_parsing!(
     DriverKind,
     Isolation,
     TransactionMode,
+    PoisonEnd,
     Compression,
     GateMetrics,
     KeySpec,
     RateSpec,
     SizeSpec
 );
-settings_read_by_parsing!(Split, Fraction, Share, Size, Span, Rate);
+settings_read_by_parsing!(Split, Fraction, Share, Size, Span, Rate, Count);
 
 impl Setting for u32 {
     fn read(text: &str) -> Result<Self, TextError> {

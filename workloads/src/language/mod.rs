@@ -29,10 +29,10 @@ mod suggest;
 
 pub use arrivals::ArrivalSpec;
 pub use cell::{
-    CellSpec, ClusterSpec, ConsumerSpec, LoadSpec, PayloadSpec, ProducerSpec, RecordSpec,
-    SearchSpec, TopicSpec, TransactionSpec,
+    CellSpec, ClusterSpec, ConsumerSpec, LoadSpec, PayloadSpec, PoisonSpec, ProducerSpec,
+    RecordSpec, SearchSpec, TopicSpec, TransactionSpec,
 };
-pub use choices::{Acks, DriverKind, Isolation, TransactionMode};
+pub use choices::{Acks, DriverKind, Isolation, PoisonEnd, TransactionMode};
 pub use compression::{Codec, Compression};
 pub(crate) use contradictions::{Contradiction, contradictions};
 pub use fields::{Configs, Field};

@@ -66,6 +66,7 @@ impl Display {
             Phase::WarmUp => "warming up",
             Phase::Measure => "measuring",
             Phase::Drain => "draining",
+            Phase::Fill => "filling",
             Phase::Search => "searching",
         };
         bar.set_message(format!(

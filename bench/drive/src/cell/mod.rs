@@ -1,6 +1,7 @@
 //! Running one cell of a plan: a fresh topic, workers, measurement, verdict.
 
 mod outcome;
+mod prefill;
 mod run;
 mod settings;
 mod workers;

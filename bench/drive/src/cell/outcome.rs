@@ -2,11 +2,12 @@
 
 use crate::audit::{Evidence, audit};
 use crate::driver::{Consumed, Produced};
+use crate::labour::PoisonCounts;
 use crate::observe::{Cores, Observed};
 use crate::record::Collected;
 use crate::verify::{Counts, Lanes, Ledger, Verifier};
 use plimsoll_results::{
-    Backlog, CellResult, LatencySummary, Resources, Throughput, Transactions, Verified,
+    Backlog, CellResult, LatencySummary, Poison, Resources, Throughput, Transactions, Verified,
 };
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::units::Span;
@@ -29,6 +30,10 @@ pub struct Measured {
     pub started_at: String,
     /// The measured time.
     pub window: Duration,
+    /// There were no producers besides those that filled the topic.
+    pub reads_only: bool,
+    /// Dead letters found in their topic.
+    pub dead_letters: Option<u64>,
     /// Records a second that were asked for.
     pub target_rate: Option<f64>,
     /// Producers and partitions.
@@ -58,6 +63,7 @@ pub struct Measured {
 
 /// The result of a cell, judged.
 pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
+    let poison = poison(cell, &measured);
     let mut counts = verify(&mut measured);
     if !super::settings::waits_for_commits(&cell.spec) {
         counts.aborted_read = 0;
@@ -79,6 +85,11 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         observed: &measured.observed,
         counts: &counts,
         errors: tally.errors,
+        reads_only: measured.reads_only,
+        dead_letters_lost: poison.as_ref().map_or(0, |poison| {
+            let found = poison.in_dead_letters.unwrap_or(0);
+            poison.dead_lettered.saturating_sub(found)
+        }),
         idempotent: cell.spec.producer.is_idempotent(),
     });
     if latency.schedule_lag.is_none() {
@@ -123,6 +134,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         valid: invalid_reasons.is_empty(),
         invalid_reasons: with_trouble(invalid_reasons, &measured.produced),
         timeline: timeline(&measured),
+        poison,
         backlog: std::mem::take(&mut measured.backlog),
         search: None,
         histogram_file: measured.histogram_file,
@@ -146,6 +158,23 @@ fn never_late(service: &LatencySummary) -> LatencySummary {
     }
 }
 
+fn poison(cell: &Cell, measured: &Measured) -> Option<Poison> {
+    if cell.spec.poison.rate.get() <= 0.0 {
+        return None;
+    }
+    let mut counts = PoisonCounts::default();
+    for consumed in measured.consumed.iter().flatten() {
+        counts += consumed.poison;
+    }
+    Some(Poison {
+        met: counts.met,
+        retries: counts.retries,
+        dead_lettered: counts.dead_lettered,
+        skipped: counts.skipped,
+        in_dead_letters: measured.dead_letters,
+    })
+}
+
 fn transactions(measured: &Measured) -> Transactions {
     let tally = &measured.collected.tally;
     Transactions {
@@ -163,6 +192,10 @@ fn throughput(measured: &Measured) -> Throughput {
     let ran = !measured.consumed.is_empty();
     let sum = |of: fn(&Produced) -> u64| measured.produced.iter().map(of).sum::<u64>() as f64;
     let (batches, records) = (sum(|p| p.batches), sum(|p| p.records));
+    let acknowledged = match measured.reads_only {
+        true => consumed.clone(),
+        false => Throughput::over_window(tally.acknowledged, tally.acknowledged_bytes, seconds),
+    };
     let (sent_bytes, plain_bytes) = (sum(|p| p.sent_bytes), sum(|p| p.plain_bytes));
     Throughput {
         target_records_per_s: measured.target_rate,
@@ -170,7 +203,7 @@ fn throughput(measured: &Measured) -> Throughput {
         consumed_bytes_per_s: ran.then_some(consumed.bytes_per_s),
         compression_ratio: (sent_bytes > 0.0).then(|| plain_bytes / sent_bytes),
         records_per_batch: (batches > 0.0).then(|| records / batches),
-        ..Throughput::over_window(tally.acknowledged, tally.acknowledged_bytes, seconds)
+        ..acknowledged
     }
 }
 

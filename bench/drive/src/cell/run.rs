@@ -5,10 +5,12 @@
 //! when producers are done, and consumers read up to it.
 
 use super::outcome::{self, Measured};
+use super::prefill::{self, Prefill};
 use super::settings;
 use super::workers::{Crew, Running};
 use crate::access::Bootstrap;
 use crate::clock::{Mono, sleep_until, wall_ms};
+use crate::dead_letters::{self, DeadLetters};
 use crate::driver::{Consumed, FinishLine, Marking, Produced, Route};
 use crate::error::DriveError;
 use crate::native::control::{ClusterInfo, Control, NewTopic};
@@ -75,6 +77,8 @@ pub enum Phase {
     Measure,
     /// Waiting for what is on its way.
     Drain,
+    /// Writing what is there before the load.
+    Fill,
     /// Trying rates, of which none is the answer yet.
     Search,
 }
@@ -134,6 +138,10 @@ pub(crate) fn run_at_its_rate(
         configs: own(cell.spec.topic.configs.iter()),
     };
     let leaders = control.create_topic(&topic)?;
+    let has_letters = settings::has_dead_letters(&cell.spec);
+    if has_letters {
+        DeadLetters::create(&mut control, &topic)?;
+    }
     let route = Route {
         bootstrap: target.bootstrap.clone(),
         topic: topic.name.clone(),
@@ -148,7 +156,11 @@ pub(crate) fn run_at_its_rate(
         route: Arc::new(route),
     };
     let outcome = bench.measure(options);
-    let deleted = Control::reach(&target.bootstrap).and_then(|mut c| c.delete_topic(&topic.name));
+    let letters = has_letters.then(|| format!("{}{}", topic.name, dead_letters::SUFFIX));
+    let deleted = Control::reach(&target.bootstrap).and_then(|mut control| {
+        let mut topics = letters.iter().chain([&topic.name]);
+        topics.try_for_each(|name| control.delete_topic(name))
+    });
     if let Err(error) = deleted {
         tracing::debug!(topic = topic.name, %error, "the cell's topic stays behind");
     }
@@ -165,8 +177,17 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn measure(&self, options: Options<'_>) -> Result<CellResult, DriveError> {
+    fn measure(&self, mut options: Options<'_>) -> Result<CellResult, DriveError> {
         let spec = &self.cell.spec;
+        let marking = self.marking();
+        let prefill = Prefill {
+            spec,
+            route: &self.route,
+            records: &self.records,
+            marking,
+            seed: self.run.seed,
+        };
+        let prefilled = prefill.write(&mut options)?;
         let workers = u64::from(spec.producer.count)
             + u64::from(spec.consumer.count) * u64::from(spec.consumer.groups);
         let start = Mono::now().plus(START_NANOS + START_NANOS_EACH * workers);
@@ -175,9 +196,12 @@ impl Bench<'_> {
         let window = Window::new(start, warmup, duration, load.drain.duration());
         let (histogram_file, collector) = self.collector(&window, options.dir)?;
         let lanes = Lanes {
-            producers: spec.producer.count,
+            producers: spec.producer.count + prefill::producers(spec),
             partitions: spec.topic.partitions,
         };
+        collector
+            .depot()
+            .prefilled(prefilled.iter().map(|p| p.records).sum());
         let waits = settings::waits_for_commits(spec);
         let crew = Crew {
             commits: waits.then(|| Arc::new(CommitBoard::new(lanes))),
@@ -188,7 +212,9 @@ impl Bench<'_> {
             records: &self.records,
             schedule: &self.schedule,
             window,
-            marking: self.marking(),
+            marking,
+            lanes,
+            on_time: self.groups().saturating_sub(spec.consumer.late_groups()),
             depot: collector.depot(),
             stop: Arc::new(AtomicBool::new(false)),
             finish: Arc::default(),
@@ -203,7 +229,11 @@ impl Bench<'_> {
             observed_records: 0,
             measuring: false,
             cores: Vec::new(),
-            backlog: BacklogWatch::new(window, (0..self.groups()).map(|_| window.start)),
+            backlog: BacklogWatch::new(
+                window,
+                (0..self.groups()).map(|group| crew.starts(group).max(window.start)),
+            ),
+            finished_at: window.to,
             lags: Vec::new(),
             options,
         };
@@ -215,7 +245,13 @@ impl Bench<'_> {
         let produced = conductor.produce(producers, &consumers);
         let ends = produced.as_ref().ok().map(|p| self.ends(p)).transpose();
         let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
-        let (produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
+        let (mut produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
+        let reads_only = produced.is_empty();
+        produced.extend(prefilled);
+        let measured_until = match reads_only {
+            true => conductor.finished_at.min(window.to),
+            false => window.to,
+        };
         let observed = conductor.observed.take().unwrap_or_default();
         let observed_records = conductor.observed_records;
         let cores = std::mem::take(&mut conductor.cores);
@@ -229,9 +265,11 @@ impl Bench<'_> {
             self.run,
             Measured {
                 started_at: started_at.to_string(),
-                window: window.length(),
+                window: measured_until.elapsed_since(window.from),
+                reads_only,
+                dead_letters: self.dead_letters()?,
                 target_rate: settings::target_rate(spec, &self.schedule),
-                lanes: crew.lanes(),
+                lanes,
                 produced,
                 consumed,
                 ends,
@@ -244,6 +282,15 @@ impl Bench<'_> {
                 histogram_file,
             },
         ))
+    }
+
+    /// How many dead letters there are, where there may be some.
+    fn dead_letters(&self) -> Result<Option<u64>, DriveError> {
+        if !settings::has_dead_letters(&self.cell.spec) {
+            return Ok(None);
+        }
+        let mut control = Control::reach(&self.target.bootstrap)?;
+        DeadLetters::count(&mut control, &self.route.topic).map(Some)
     }
 
     /// How many groups read along.
@@ -351,6 +398,8 @@ struct Conductor<'a> {
     backlog: BacklogWatch,
     /// The furthest that a group was behind, by second.
     lags: Vec<u64>,
+    /// When the last consumer was done.
+    finished_at: Mono,
     options: Options<'a>,
 }
 
@@ -378,7 +427,8 @@ impl Conductor<'_> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if self.observed.is_none() && !failed {
+        let sent = joined.as_ref().is_ok_and(|joined| !joined.is_empty());
+        if self.observed.is_none() && !failed && sent {
             self.end_window();
         }
         joined
@@ -401,6 +451,10 @@ impl Conductor<'_> {
                 self.finish.abandon();
             }
             failure = failure.or(self.tick().err());
+        }
+        self.finished_at = Mono::now();
+        if self.observed.is_none() && failure.is_none() {
+            self.end_window();
         }
         let joined = groups.into_iter().map(Running::join).collect();
         failure.map_or(joined, Err)

@@ -2,13 +2,14 @@
 
 use crate::driver::{ConsumerSettings, Driver, ProducerSettings};
 use crate::error::DriveError;
+use crate::labour::LabourSettings;
 use crate::librdkafka::Librdkafka;
 use crate::native::Native;
 use plimsoll_wire::compression::Compression;
 use plimsoll_workloads::CellSpec;
 use plimsoll_workloads::generate::Schedule;
 use plimsoll_workloads::language::{
-    ArrivalSpec, Codec, DriverKind, Isolation, RateSpec, TransactionMode,
+    ArrivalSpec, Codec, DriverKind, Isolation, PoisonEnd, RateSpec, TransactionMode,
 };
 use plimsoll_workloads::units::Size;
 
@@ -89,6 +90,24 @@ pub fn consumer(spec: &CellSpec) -> ConsumerSettings {
         partition_max_bytes: as_i32(consumer.partition_fetch_bytes),
         read_committed: consumer.isolation == Isolation::ReadCommitted,
     }
+}
+
+/// What the cell's consumers do with each record.
+pub fn labour(spec: &CellSpec) -> LabourSettings {
+    let poison = &spec.poison;
+    LabourSettings {
+        processing: spec.consumer.processing.duration(),
+        poison_rate: poison.rate.get(),
+        retries: poison.retries,
+        backoff: poison.backoff.duration(),
+        dead_letters: poison.then == PoisonEnd::DeadLetter,
+    }
+}
+
+/// Whether the cell has a topic of dead letters.
+pub fn has_dead_letters(spec: &CellSpec) -> bool {
+    let labour = labour(spec);
+    labour.dead_letters && labour.poison_rate > 0.0
 }
 
 /// Records a second that the cell asks for in its measured time, on average;

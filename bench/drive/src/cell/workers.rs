@@ -3,11 +3,14 @@
 //! Each worker has a thread of its own and sends its report when it ends. The
 //! first failure stops the others.
 
+use crate::clock::Mono;
+use crate::dead_letters::DeadLetters;
 use crate::driver::{
     Consumed, ConsumerJob, Driver, FinishLine, Inspect, Marking, Produced, ProducerJob, Route,
 };
 use crate::error::DriveError;
 use crate::feed::{Feed, FeedSettings};
+use crate::labour::{Labour, LabourSettings};
 use crate::record::{CommitBoard, Depot, Recorder, Window};
 use crate::verify::{Lanes, Verifier};
 use plimsoll_workloads::CellSpec;
@@ -32,6 +35,10 @@ pub struct Crew<'a> {
     pub window: Window,
     /// How records are marked.
     pub marking: Marking,
+    /// Producers, those that filled the topic included, and partitions.
+    pub lanes: Lanes,
+    /// Groups that read along from the start; the others begin late.
+    pub on_time: u32,
     /// Where intervals go.
     pub depot: Arc<Depot>,
     /// The commits, where there are transactions and somebody waits for them.
@@ -50,7 +57,7 @@ pub struct Running<T> {
 }
 
 impl<T: Send + 'static> Running<T> {
-    fn start(
+    pub(super) fn start(
         jobs: Vec<(
             String,
             impl FnOnce() -> Result<T, DriveError> + Send + 'static,
@@ -101,12 +108,29 @@ impl<T: Send + 'static> Running<T> {
 }
 
 impl Crew<'_> {
-    /// The lanes between the cell's producers and partitions.
-    pub const fn lanes(&self) -> Lanes {
-        Lanes {
-            producers: self.spec.producer.count,
-            partitions: self.spec.topic.partitions,
+    /// When a group may begin to read.
+    pub fn starts(&self, group: u32) -> Mono {
+        let consumer = &self.spec.consumer;
+        if self.is_late(group) {
+            self.window.start.after(consumer.start_after.duration())
+        } else if self.spec.producer.count == 0 {
+            self.window.start
+        } else {
+            Mono::default()
         }
+    }
+
+    const fn is_late(&self, group: u32) -> bool {
+        group >= self.on_time
+    }
+
+    /// What a group's consumers record. Latencies of groups that catch up stay
+    /// out where others read along: they would drown theirs.
+    fn consumer_recorder(&self, group: u32) -> Recorder {
+        if self.is_late(group) && self.on_time > 0 {
+            return Recorder::late(self.window, group, self.depot());
+        }
+        Recorder::consumer(self.window, group, self.commits.is_some(), self.depot())
     }
 
     fn depot(&self) -> Arc<Depot> {
@@ -148,9 +172,16 @@ impl Crew<'_> {
         Running::start(jobs.collect())
     }
 
+    fn labour(&self, settings: LabourSettings) -> Labour {
+        let letters = super::settings::has_dead_letters(self.spec);
+        let letters = letters.then(|| DeadLetters::of(&self.route.topic, &self.route.bootstrap));
+        Labour::new(settings, Arc::clone(&self.finish), letters)
+    }
+
     /// Starts the consumers of one group.
     pub fn consumers(&self, group: u32) -> Result<Running<Consumed>, DriveError> {
         let settings = Arc::new(super::settings::consumer(self.spec));
+        let labour = super::settings::labour(self.spec);
         let count = self.spec.consumer.count;
         let jobs = (0..count).map(|index| {
             let partitions = 0..self.spec.topic.partitions;
@@ -158,20 +189,17 @@ impl Crew<'_> {
                 worker: group * count + index,
                 route: Arc::clone(&self.route),
                 settings: Arc::clone(&settings),
+                starts: self.starts(group),
                 partitions: partitions
                     .filter(|partition| partition % count == index)
                     .collect(),
                 inspect: Inspect {
-                    verifier: Verifier::new(self.lanes()),
-                    recorder: Recorder::consumer(
-                        self.window,
-                        group,
-                        self.commits.is_some(),
-                        self.depot(),
-                    ),
+                    verifier: Verifier::new(self.lanes),
+                    recorder: self.consumer_recorder(group),
                     marking: self.marking,
                     commits: self.commits.clone(),
                     latest: None,
+                    labour: self.labour(labour),
                 },
                 finish: Arc::clone(&self.finish),
             };

@@ -36,6 +36,7 @@ impl ConsumerContext for Context {}
 
 /// Runs one consumer to the finish line.
 pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
+    job.finish.wait_for(job.starts);
     let client: BaseConsumer<Context> =
         config(&job.route, &job.settings)?.create_with_context(Context)?;
     let mut assignment = TopicPartitionList::new();
@@ -50,7 +51,7 @@ pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
     loop {
         match client.poll(POLL) {
             Some(Ok(message)) => {
-                judge(&mut job, &mut positions, &message);
+                judge(&mut job, &mut positions, &message)?;
                 since_look += 1;
             }
             // The client retries what can be retried by itself.
@@ -76,6 +77,7 @@ pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
     Ok(Consumed {
         partitions: job.partitions,
         unfinished,
+        poison: job.inspect.labour.counts(),
         verifier: job.inspect.verifier,
     })
 }
@@ -120,10 +122,13 @@ impl Line {
     }
 }
 
-fn judge(job: &mut ConsumerJob, positions: &mut BTreeMap<u32, i64>, message: &BorrowedMessage<'_>) {
+fn judge(
+    job: &mut ConsumerJob,
+    positions: &mut BTreeMap<u32, i64>,
+    message: &BorrowedMessage<'_>,
+) -> Result<(), DriveError> {
     let now = Mono::now();
     let partition = message.partition().cast_unsigned();
-    positions.insert(partition, message.offset() + 1);
     let (key, value) = (message.key(), message.payload().unwrap_or_default());
     let mut bytes = value.len() + key.map_or(0, <[u8]>::len);
     let mut stamp = None;
@@ -139,13 +144,17 @@ fn judge(job: &mut ConsumerJob, positions: &mut BTreeMap<u32, i64>, message: &Bo
     }
     let incoming = Incoming {
         partition,
+        offset: message.offset(),
         key,
         value,
         stamp,
         bytes: bytes as u64,
     };
     job.inspect.recorder.turn(now);
-    job.inspect.record(&incoming, now);
+    if job.inspect.record(&incoming, now)? {
+        positions.insert(partition, message.offset() + 1);
+    }
+    Ok(())
 }
 
 fn is_fatal(error: &KafkaError) -> bool {

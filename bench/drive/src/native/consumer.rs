@@ -16,7 +16,7 @@ use plimsoll_wire::types::{NodeId, Offset, PartitionIndex};
 use plimsoll_workloads::generate::{STAMP_HEADER, StampPlace};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
 use std::ops::Range;
 use std::time::Duration;
@@ -31,6 +31,7 @@ const RECONNECT_GAP_NANOS: u64 = 50_000_000;
 /// Runs one consumer to the finish line.
 pub fn consume(job: ConsumerJob) -> Result<Consumed, DriveError> {
     sharpen_timers();
+    job.finish.wait_for(job.starts);
     let mut consumer = Consumer::new(job);
     consumer.connect(Mono::now().after(RECOVER))?;
     while !consumer.is_done() {
@@ -38,13 +39,20 @@ pub fn consume(job: ConsumerJob) -> Result<Consumed, DriveError> {
             consumer.recover(error)?;
         }
     }
-    let Consumer { job, positions, .. } = consumer;
-    let unfinished = job
+    let Consumer {
+        job,
+        positions,
+        cut_short,
+        ..
+    } = consumer;
+    let mut unfinished = job
         .finish
         .unfinished(positions.iter().map(|(p, at)| (*p, at.get())));
+    unfinished.extend(cut_short);
     Ok(Consumed {
         partitions: job.partitions,
         unfinished,
+        poison: job.inspect.labour.counts(),
         verifier: job.inspect.verifier,
     })
 }
@@ -57,6 +65,8 @@ struct Consumer {
     links: BTreeMap<NodeId, Link>,
     spare: Vec<u8>,
     inflater: batch::Inflater,
+    /// Partitions of which something was fetched and not judged any more.
+    cut_short: BTreeSet<u32>,
 }
 
 struct Link {
@@ -80,6 +90,7 @@ impl Consumer {
             links: BTreeMap::new(),
             spare: Vec::new(),
             inflater: batch::Inflater::default(),
+            cut_short: BTreeSet::new(),
             job,
         }
     }
@@ -203,12 +214,10 @@ impl Consumer {
                     (0..header.record_count).for_each(|_| inspect.verifier.observe_corrupt());
                     continue;
                 }
-                judge_batch(inspect, partition, bytes, &mut self.inflater).map_err(|error| {
-                    DriveError::Malformed {
-                        broker: self.job.route.bootstrap.to_string(),
-                        detail: format!("at offset {}: {error}", header.base_offset),
-                    }
-                })?;
+                if !judge_batch(inspect, partition, bytes, &mut self.inflater)? {
+                    self.cut_short.insert(partition);
+                    break;
+                }
             }
         }
         Ok(())
@@ -324,16 +333,20 @@ fn batches<'a>(
     })
 }
 
+/// Judges the records of a batch; `false` when the run ended before all were.
 fn judge_batch(
     inspect: &mut Inspect,
     partition: u32,
     bytes: &[u8],
     inflater: &mut batch::Inflater,
-) -> Result<(), batch::BatchError> {
+) -> Result<bool, DriveError> {
     let now = Mono::now();
     let wants_header = inspect.marking.place == StampPlace::Header;
-    for record in inflater.records(bytes, BATCH_BYTES_MAX)? {
-        let record = record?;
+    for record in inflater
+        .records(bytes, BATCH_BYTES_MAX)
+        .map_err(unreadable)?
+    {
+        let record = record.map_err(unreadable)?;
         let value = record.value.unwrap_or_default();
         let mut length = value.len() + record.key.map_or(0, <[u8]>::len);
         let mut stamp = None;
@@ -345,12 +358,21 @@ fn judge_batch(
         }
         let incoming = Incoming {
             partition,
+            offset: record.offset.get(),
             key: record.key,
             value,
             stamp,
             bytes: length as u64,
         };
-        inspect.record(&incoming, now);
+        if !inspect.record(&incoming, now)? {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
+}
+
+fn unreadable(error: batch::BatchError) -> DriveError {
+    DriveError::Input(format!(
+        "a batch whose checksum holds cannot be read: {error}"
+    ))
 }

@@ -15,8 +15,8 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
     BrokerId, CreateTopicsRequest, DeleteTopicsRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, TopicName,
-    TransactionalId,
+    InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, MetadataResponse, ProduceRequest,
+    TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::types::{NodeId, Offset, PartitionIndex, ProducerEpoch, ProducerId};
@@ -114,6 +114,27 @@ impl Control {
     /// The connection itself.
     pub(crate) fn into_conn(self) -> Conn {
         self.conn
+    }
+
+    /// A connection to the leader of the first partition of `topic`.
+    pub fn leader(&mut self, topic: &str, deadline: Mono) -> Result<Self, DriveError> {
+        let leaders = self.leaders(topic, 1, deadline)?;
+        let node = leaders.by_partition.first();
+        let broker = node.and_then(|node| leaders.brokers.get(node));
+        let broker = broker.map_or("", String::as_str);
+        let bootstrap = self.bootstrap.clone();
+        let conn = bootstrap.connect(broker, deadline)?;
+        Ok(Self { conn, bootstrap })
+    }
+
+    /// Sends a produce request and waits until every partition has taken it.
+    pub fn produce(&mut self, request: &ProduceRequest, deadline: Mono) -> Result<(), DriveError> {
+        let response = self.conn.call(request, (3, 7), deadline)?;
+        let topics = response.responses.iter();
+        for partition in topics.flat_map(|topic| &topic.partition_responses) {
+            DriveError::check(partition.error_code, "producing a record", None)?;
+        }
+        Ok(())
     }
 
     /// Makes `topic` and waits until each partition has a leader.

@@ -41,6 +41,11 @@ impl Depot {
         self.acknowledged.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// Records that were there before the load.
+    pub fn prefilled(&self, records: u64) {
+        self.count_acknowledged(records);
+    }
+
     pub(super) fn count_aborted(&self, records: u64) {
         self.aborted.fetch_add(records, Ordering::Relaxed);
     }

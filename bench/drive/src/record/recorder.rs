@@ -170,6 +170,14 @@ impl Recorder {
         Self::new(window, PROCESSED, depot)
     }
 
+    /// The recorder of a consumer that begins late, beside others that do not:
+    /// it is counted, and its latencies, which are those of the backlog, are not.
+    pub fn late(window: Window, group: u32, depot: Arc<Depot>) -> Self {
+        let mut recorder = Self::new(window, &[], depot);
+        recorder.group = group;
+        recorder
+    }
+
     /// The recorder of a consumer in a group; `sees_commits` where it waits for
     /// them.
     pub fn consumer(window: Window, group: u32, sees_commits: bool, depot: Arc<Depot>) -> Self {

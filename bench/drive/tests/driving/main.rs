@@ -4,3 +4,4 @@
 mod fake_broker;
 mod native;
 mod search;
+mod shapes;
