@@ -1,10 +1,11 @@
 """exactly_once.py PLIMSOLL RECORDS KILLS [--client librdkafka|java]
-[--protocol classic|consumer] [--jars DIR]: a read-process-write loop whose
-workers and broker are killed with -9 over and over.
+[--protocol classic|consumer] [--jars DIR] [--every SECONDS]: a read-process-write
+loop whose workers and broker are killed with -9 over and over.
 
 WORKERS copy the numbers in `in` to `out`, in transactions that carry the
 offsets. A kill falls due when a share of the numbers has come out, so that there
-is always work in flight. In the end each number must be in `out` exactly once
+is always work in flight; with --every it falls due whatever has come out, so
+that a group may be killed again before it has recovered. In the end each number must be in `out` exactly once
 for a reader of committed records, and nothing that was aborted; and a worker
 whose transactional id another has taken can do nothing more."""
 
@@ -71,6 +72,23 @@ class Workers:
         for process in self.processes.values():
             process.kill()
             process.wait()
+
+
+class Kills:
+    """When the next kill is due: by what has come out, or by the clock."""
+
+    def __init__(self, options, dice):
+        share = options.every or options.records / (options.kills + 1)
+        self.due = [share * (n + dice.random()) for n in range(options.kills)]
+        self.by_clock = options.every is not None
+        self.started = time.monotonic()
+
+    def is_due(self, seen):
+        passed = time.monotonic() - self.started if self.by_clock else seen
+        is_due = bool(self.due) and passed >= self.due[0]
+        if is_due:
+            self.due.pop(0)
+        return is_due
 
 
 class Tally:
@@ -141,8 +159,7 @@ def fence_a_zombie(address):
 
 def run(options, dice, broker, tally):
     workers = Workers(options, broker.address, dice)
-    share = options.records / (options.kills + 1)
-    due = [share * (n + dice.random()) for n in range(options.kills)]
+    kills = Kills(options, dice)
     killed = {"workers": 0, "brokers": 0}
     moved = time.monotonic()
     slowest = 0.0
@@ -155,8 +172,7 @@ def run(options, dice, broker, tally):
                 sys.exit(f"exactly-once: seed {options.seed}: stalled at {tally.seen} of {options.records} "
                          f"after {killed}; see {options.work}")
             workers.tend()
-            if due and tally.seen >= due[0]:
-                due.pop(0)
+            if kills.is_due(tally.seen):
                 if dice.random() < 0.5:
                     killed["brokers"] += 1
                     broker.kill()
@@ -177,6 +193,7 @@ def main():
     parser.add_argument("--client", choices=["librdkafka", "java"], default="librdkafka")
     parser.add_argument("--protocol", choices=["classic", "consumer"], default="classic")
     parser.add_argument("--jars")
+    parser.add_argument("--every", type=float)
     parser.add_argument("--work", default=None, help="a directory to keep")
     options = parser.parse_args()
     options.seed = int(os.environ.get("SEED", random.randrange(1 << 32)))

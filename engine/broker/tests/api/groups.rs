@@ -31,20 +31,23 @@ use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
 use std::time::Duration;
 
-fn text(words: &str) -> StrBytes {
+pub fn text(words: &str) -> StrBytes {
     StrBytes::from_string(words.to_owned())
 }
 
+/// The group of these tests.
+pub const GROUP: &str = "readers";
+
 fn group() -> GroupId {
-    GroupId(text("readers"))
+    GroupId(text(GROUP))
 }
 
-fn orders() -> TopicName {
+pub fn orders() -> TopicName {
     TopicName(text("orders"))
 }
 
 /// A world with the topic `orders`, and groups that begin at once.
-fn world() -> World {
+pub fn world() -> World {
     let mut world = World::with(&[
         ("group.initial.rebalance.delay.ms", "0"),
         ("offsets.topic.num.partitions", "3"),
@@ -88,7 +91,7 @@ fn answered(world: &World, version: i16, parked: &mut Parked) -> JoinGroupRespon
 }
 
 /// Joins as a new member, twice where the version asks for it.
-fn join(world: &mut World, version: i16) -> JoinGroupResponse {
+pub fn join(world: &mut World, version: i16) -> JoinGroupResponse {
     let mut first = match try_join(world, version, "") {
         Ok(first) => first,
         Err(mut parked) => answered(world, version, &mut parked),
@@ -109,7 +112,7 @@ fn join(world: &mut World, version: i16) -> JoinGroupResponse {
     first
 }
 
-fn sync(world: &mut World, version: i16, joined: &JoinGroupResponse) -> SyncGroupResponse {
+pub fn sync(world: &mut World, version: i16, joined: &JoinGroupResponse) -> SyncGroupResponse {
     let assignment = SyncGroupRequestAssignment::default()
         .with_member_id(joined.member_id.clone())
         .with_assignment(Bytes::from_static(b"all of it"));
@@ -127,8 +130,18 @@ fn sync(world: &mut World, version: i16, joined: &JoinGroupResponse) -> SyncGrou
 }
 
 fn heartbeat(world: &mut World, version: i16, member: &StrBytes, generation: i32) -> ErrorCode {
+    heartbeat_in(world, version, GROUP, member, generation)
+}
+
+pub fn heartbeat_in(
+    world: &mut World,
+    version: i16,
+    group: &str,
+    member: &StrBytes,
+    generation: i32,
+) -> ErrorCode {
     let query = HeartbeatRequest::default()
-        .with_group_id(group())
+        .with_group_id(GroupId(text(group)))
         .with_generation_id(generation)
         .with_member_id(member.clone());
     let response: HeartbeatResponse = world.ask(ApiKey::Heartbeat, version, &query);
@@ -218,16 +231,30 @@ fn a_silent_member_loses_its_place_in_time() {
 }
 
 fn commit(world: &mut World, version: i16, topic: &str, partition: i32, offset: i64) -> ErrorCode {
+    let place = (topic, partition);
+    commit_in(world, version, GROUP, ("", -1), place, (offset, "note"))
+}
+
+/// A member in its generation commits an offset with a note.
+pub fn commit_in(
+    world: &mut World,
+    version: i16,
+    group: &str,
+    (member, generation): (&str, i32),
+    (topic, partition): (&str, i32),
+    (offset, note): (i64, &str),
+) -> ErrorCode {
     let partition = OffsetCommitRequestPartition::default()
         .with_partition_index(partition)
         .with_committed_offset(offset)
-        .with_committed_metadata(Some(text("note")));
+        .with_committed_metadata(Some(text(note)));
     let topic = OffsetCommitRequestTopic::default()
         .with_name(TopicName(text(topic)))
         .with_partitions(vec![partition]);
     let query = OffsetCommitRequest::default()
-        .with_group_id(group())
-        .with_generation_id_or_member_epoch(-1)
+        .with_group_id(GroupId(text(group)))
+        .with_generation_id_or_member_epoch(generation)
+        .with_member_id(text(member))
         .with_topics(vec![topic]);
     let response: OffsetCommitResponse = world.ask(ApiKey::OffsetCommit, version, &query);
     let code = response.topics[0].partitions[0].error_code;

@@ -3,6 +3,7 @@
 mod cleaner;
 mod client;
 mod fetch;
+mod group_errors;
 mod groups;
 mod hostile;
 mod lookup;

@@ -272,7 +272,7 @@ impl Play {
 
 #[test]
 fn transactions_are_atomic() {
-    for seed in seeds(150) {
+    for seed in seeds(1500) {
         with_seed(seed, || Play::new(seed).run());
     }
 }
