@@ -208,14 +208,14 @@ fn commits_are_refused_with_kafkas_error() {
             ErrorCode::GroupIdNotFound,
         ),
         (
-            "no group id",
+            "empty group id, which old clients may use",
             9,
             "",
             &*member,
             1,
             orders,
             "",
-            ErrorCode::InvalidGroupId,
+            ErrorCode::GroupIdNotFound,
         ),
         (
             "oversized metadata",
