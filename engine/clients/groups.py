@@ -4,7 +4,7 @@ Each member is a process (members/CLIENT.*) that says which partitions it holds,
 so that one can leave in order (SIGTERM) or crash (SIGKILL). Over 6 partitions the
 group grows to 3, 6 and 8 members, two of which are idle; members leave and crash;
 a cooperative group moves no more than it must; static members restart without
-the others noticing. Then everything that was written has been read."""
+the others noticing; a group changes its protocol and changes back. Then everything that was written has been read."""
 
 import argparse
 import json
@@ -24,22 +24,25 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PARTITIONS = set(range(6))
 RECORDS = 600
 SESSION_MS = 4000
+# Where nobody's session is to end, however long a restart takes.
+LONG_SESSION_MS = 60_000
 PATIENCE_S = 60
 BROKER = [
     "group.initial.rebalance.delay.ms=200",
     "group.min.session.timeout.ms=1000",
-    f"group.consumer.session.timeout.ms={SESSION_MS}",
     "group.consumer.heartbeat.interval.ms=300",
     "offsets.topic.num.partitions=4",
 ]
 # What each client can do: its runs (protocol, assignor), which of them is
 # cooperative, and whether it knows static members.
 CLIENTS = {
-    "confluent": {"runs": [("classic", "range"), ("classic", "cooperative-sticky"), ("consumer", "uniform")], "static": True},
+    "confluent": {"runs": [("classic", "range"), ("classic", "cooperative-sticky"), ("consumer", "uniform")], "static": True,
+                  "migrates": ("classic", "range")},
     "kafka_python": {"runs": [("classic", "range")], "static": True},
     "aiokafka": {"runs": [("classic", "roundrobin")], "static": True},
     "kafkajs": {"runs": [("classic", "roundrobin")], "static": False},
-    "java": {"runs": [("classic", "cooperative-sticky"), ("consumer", "uniform")], "static": True},
+    "java": {"runs": [("classic", "cooperative-sticky"), ("consumer", "uniform")], "static": True,
+             "migrates": ("classic", "cooperative-sticky")},
 }
 
 
@@ -70,7 +73,8 @@ class Member:
 
 class Group:
     def __init__(self, options, broker, protocol, assignor, log):
-        self.options, self.broker, self.protocol, self.assignor, self.log = options, broker, protocol, assignor, log
+        self.options, self.protocol, self.assignor, self.log = options, protocol, assignor, log
+        self.broker, self.session_ms = broker
         self.topic = self.name = f"{options.client}-{protocol}-{assignor}"
         self.members = []
 
@@ -83,13 +87,14 @@ class Group:
         done = subprocess.run(command, capture_output=True, text=True)
         return json.loads(done.stdout)[0] if done.returncode == 0 else done.stderr
 
-    def member(self, instance=""):
+    def member(self, instance="", run=None):
+        protocol, assignor = run or (self.protocol, self.assignor)
         program = {
             "java": ["java", "-Xmx96m", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
                      "-cp", f"{self.options.classes}:{self.options.jars}/*", "GroupMember"],
             "kafkajs": ["node", f"{HERE}/members/kafkajs.js"],
         }.get(self.options.client, [sys.executable, f"{HERE}/members/{self.options.client}.py"])
-        arguments = [self.broker.address, self.topic, self.name, self.protocol, self.assignor, str(SESSION_MS), instance]
+        arguments = [self.broker.address, self.topic, self.name, protocol, assignor, str(self.session_ms), instance]
         member = Member(program + arguments, self.log)
         self.members.append(member)
         return member
@@ -202,6 +207,25 @@ def restarts_quietly(group):
         group.fail("the static member's return made the others rebalance")
 
 
+def changes_protocol(group):
+    """Member by member from the classic protocol to the consumer protocol, and
+    back, with everything read by someone all the while."""
+    classic = CLIENTS[group.options.client]["migrates"]
+    for run, kind in [(classic, "classic"), (("consumer", "uniform"), "consumer"), (classic, "classic")]:
+        older, group.members = group.members, []
+        while len(group.members) < 2:
+            group.member(run=run)
+        newer = group.members
+        group.members = older + newer
+        group.settle(f"{len(group.members)} members, two of the {kind} protocol")
+        for member in older:
+            member.leave()
+        group.members = newer
+        group.settle(f"the {kind} protocol alone")
+        if group.describe()["protocol"] != kind:
+            group.fail(f"the group should speak the {kind} protocol")
+
+
 def scenario(options, broker, log, run, play, suffix):
     group = Group(options, broker, *run, log)
     group.name += suffix
@@ -227,21 +251,29 @@ def main():
         if options.client == "java":
             source = f"{HERE}/members/GroupMember.java"
             subprocess.run(["javac", "-cp", f"{options.jars}/*", "-d", options.classes, source], check=True)
-        broker = Broker(options.plimsoll, os.path.join(work, "data"), BROKER)
+        quick, patient = [
+            (Broker(options.plimsoll, os.path.join(work, f"data-{session_ms}"), BROKER + [f"group.consumer.session.timeout.ms={session_ms}"]), session_ms)
+            for session_ms in (SESSION_MS, LONG_SESSION_MS)
+        ]
         for protocol, assignor in client["runs"]:
             started = time.monotonic()
             run = (protocol, assignor)
-            write(broker, f"{options.client}-{protocol}-{assignor}")
+            for broker, _ in (quick, patient):
+                write(broker, f"{options.client}-{protocol}-{assignor}")
             done = ["3, 6 and 8 members, 2 idle, join, leave and crash"]
-            scenario(options, broker, log, run, grow_and_shrink, "")
+            scenario(options, quick, log, run, grow_and_shrink, "")
             if assignor in ("cooperative-sticky", "uniform"):
-                scenario(options, broker, log, run, keeps_what_it_can, "-joined")
+                scenario(options, quick, log, run, keeps_what_it_can, "-joined")
                 done.append("partitions kept")
             if client["static"] and run == client["runs"][-1] or protocol == "consumer":
-                scenario(options, broker, log, run, restarts_quietly, "-static")
+                scenario(options, patient, log, run, restarts_quietly, "-static")
                 done.append("static restart unnoticed")
+            if protocol == "consumer" and "migrates" in client:
+                scenario(options, quick, log, run, changes_protocol, "-changed")
+                done.append("changed from and to the classic protocol")
             print(f"groups: {options.client}, {protocol} {assignor}: {', '.join(done)} ({time.monotonic() - started:.0f} s)", flush=True)
-        broker.stop()
+        for broker, _ in (quick, patient):
+            broker.stop()
 
 
 main()
