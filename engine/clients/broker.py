@@ -1,5 +1,6 @@
 """A broker as a child process, for the scripts that start, kill and restart one."""
 
+import atexit
 import os
 import signal
 import socket
@@ -24,6 +25,8 @@ class Broker:
             self.command += ["--set", setting]
         self.process = None
         self.start()
+        # However the script ends, the broker does not outlive it.
+        atexit.register(lambda: self.process.kill())
 
     def start(self):
         environment = os.environ | {"RUST_LOG": os.environ.get("RUST_LOG", "error")}

@@ -25,11 +25,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 PARTITIONS = 6
 WORKERS = 3
 # Nothing came out for so long: the loop is stuck.
-STALLED_S = 120
+STALLED_S = 240
+# How long a dead worker holds on to its partitions. On a machine that is busy a
+# JVM may be silent for seconds.
+SESSION_MS = {"librdkafka": 3000, "java": 10_000}
 BROKER = [
     "group.initial.rebalance.delay.ms=0",
     "group.min.session.timeout.ms=1000",
-    "group.consumer.session.timeout.ms=3000",
     "group.consumer.heartbeat.interval.ms=500",
     "offsets.topic.num.partitions=4",
     "transaction.state.log.num.partitions=4",
@@ -49,7 +51,8 @@ class Workers:
 
     def start(self, name):
         seed = str(self.dice.randrange(1 << 31))
-        arguments = [self.address, "copiers", name, self.options.protocol, seed]
+        session_ms = str(SESSION_MS[self.options.client])
+        arguments = [self.address, "copiers", name, self.options.protocol, seed, session_ms]
         if self.options.client == "java":
             command = ["java", "-Xmx192m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
                        "-cp", f"{self.options.work}/classes:{self.options.jars}/*", "ExactlyOnceWorker"]
@@ -206,7 +209,8 @@ def main():
         if options.client == "java":
             source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "java", "ExactlyOnceWorker.java")
             subprocess.run(["javac", "-cp", f"{options.jars}/*", "-d", f"{options.work}/classes", source], check=True)
-        broker = Broker(options.plimsoll, os.path.join(options.work, "data"), BROKER)
+        session = f"group.consumer.session.timeout.ms={SESSION_MS[options.client]}"
+        broker = Broker(options.plimsoll, os.path.join(options.work, "data"), BROKER + [session])
         fill(broker.address, options.records)
         tally = Tally(broker.address, options.records)
         killed, fenced, slowest = run(options, dice, broker, tally)

@@ -1,4 +1,4 @@
-"""exactly_once_worker.py BROKER GROUP ID PROTOCOL SEED: copies `in` to `out` in
+"""exactly_once_worker.py BROKER GROUP ID PROTOCOL SEED SESSION_MS: copies `in` to `out` in
 transactions that carry the offsets, for ever. Now and then it writes records
 that say ABORTED and aborts them; nobody may see those.
 
@@ -24,7 +24,7 @@ def settings(broker):
     }
 
 
-def consumer(broker, group, protocol):
+def consumer(broker, group, protocol, session_ms):
     config = settings(broker) | {
         "group.id": group,
         "group.protocol": protocol,
@@ -33,7 +33,7 @@ def consumer(broker, group, protocol):
         "isolation.level": "read_committed",
     }
     if protocol == "classic":
-        config |= {"session.timeout.ms": 3000, "heartbeat.interval.ms": 500,
+        config |= {"session.timeout.ms": session_ms, "heartbeat.interval.ms": 500,
                    "partition.assignment.strategy": "cooperative-sticky"}
     return Consumer(config)
 
@@ -84,9 +84,9 @@ def retry(action):
 
 
 def main():
-    broker, group, name, protocol, seed = sys.argv[1:6]
+    broker, group, name, protocol, seed, session_ms = sys.argv[1:7]
     dice = random.Random(int(seed))
-    reader = consumer(broker, group, protocol)
+    reader = consumer(broker, group, protocol, int(session_ms))
     reader.subscribe(["in"])
     writer = producer(broker, name)
     retry(lambda: writer.init_transactions(60))

@@ -19,7 +19,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * The same loop as exactly_once_worker.py, with the Java client: BROKER GROUP ID
- * PROTOCOL SEED. Exit code 7 means that another has taken this worker's
+ * PROTOCOL SEED SESSION_MS. Exit code 7 means that another has taken this worker's
  * transactional id.
  */
 public final class ExactlyOnceWorker {
@@ -29,7 +29,7 @@ public final class ExactlyOnceWorker {
     public static void main(String[] arguments) {
         String broker = arguments[0];
         Random dice = new Random(Long.parseLong(arguments[4]));
-        try (var reader = new KafkaConsumer<byte[], byte[]>(consumer(broker, arguments[1], arguments[3]));
+        try (var reader = new KafkaConsumer<byte[], byte[]>(consumer(broker, arguments[1], arguments[3], arguments[5]));
                 var writer = new KafkaProducer<byte[], byte[]>(producer(broker, arguments[2]))) {
             reader.subscribe(List.of("in"));
             writer.initTransactions();
@@ -98,7 +98,7 @@ public final class ExactlyOnceWorker {
         return properties;
     }
 
-    private static Properties consumer(String broker, String group, String protocol) {
+    private static Properties consumer(String broker, String group, String protocol, String sessionMs) {
         Properties properties = common(broker);
         properties.put("group.id", group);
         properties.put("group.protocol", protocol);
@@ -108,7 +108,7 @@ public final class ExactlyOnceWorker {
         properties.put("key.deserializer", ByteArrayDeserializer.class.getName());
         properties.put("value.deserializer", ByteArrayDeserializer.class.getName());
         if (protocol.equals("classic")) {
-            properties.put("session.timeout.ms", "3000");
+            properties.put("session.timeout.ms", sessionMs);
             properties.put("heartbeat.interval.ms", "500");
             properties.put("partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor");
         }
