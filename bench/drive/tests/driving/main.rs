@@ -5,3 +5,4 @@ mod fake_broker;
 mod native;
 mod search;
 mod shapes;
+mod truths;

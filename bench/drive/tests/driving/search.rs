@@ -68,7 +68,7 @@ fn search(seed: u64) -> CellResult {
     result
 }
 
-fn is_quiet() -> bool {
+pub fn is_quiet() -> bool {
     std::env::var_os("PLIMSOLL_QUIET").is_some()
 }
 
