@@ -16,6 +16,10 @@ pub const ACHIEVED_MIN: f64 = 0.995;
 const SATURATED: f64 = 0.95;
 /// Most errors, as a share of the records sent.
 const ERRORS_MAX: f64 = 0.01;
+/// A wall clock may gain or lose this share while it is disciplined.
+const CLOCK_SLEW_MAX: f64 = 0.001;
+/// What reading two clocks one after the other may take on a busy machine.
+const CLOCK_READ_S: f64 = 0.005;
 /// Most time given to other machines, as a share of the window of one core.
 const STEAL_MAX: f64 = 0.05;
 
@@ -40,6 +44,8 @@ pub struct Evidence<'a> {
     pub errors: u64,
     /// Whether the broker drops repeats.
     pub idempotent: bool,
+    /// How long brokers held clients back by a quota.
+    pub throttled: Duration,
     /// Nothing was sent in the measured time, on purpose.
     pub reads_only: bool,
     /// Dead letters that were acknowledged and are not there.
@@ -90,6 +96,33 @@ fn audit_load(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
     if stolen > STEAL_MAX {
         let percent = 100.0 * stolen;
         reasons.push(format!("the hypervisor took {percent:.0} % of a core away"));
+    }
+    audit_machine(evidence, reasons);
+}
+
+/// What kept the load from being what it was meant to be.
+fn audit_machine(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
+    let window = evidence.window.as_secs_f64().max(1e-3);
+    let held_back = evidence.observed.limited_seconds.unwrap_or(0.0) / window;
+    if held_back > STEAL_MAX {
+        let percent = 100.0 * held_back;
+        reasons.push(format!(
+            "this machine's CPU limit held the client back for {percent:.0} % of the time"
+        ));
+    }
+    if !evidence.throttled.is_zero() {
+        let millis = evidence.throttled.as_millis();
+        reasons.push(format!(
+            "a quota of the broker held clients back for {millis} ms"
+        ));
+    }
+    let slip = evidence.observed.clock_slip_seconds.unwrap_or(0.0);
+    if slip.abs() > window * CLOCK_SLEW_MAX + CLOCK_READ_S {
+        let millis = slip * 1e3;
+        reasons.push(format!(
+            "the clock check failed: the wall clock moved by {millis:+.1} ms against the \
+             monotonic clock"
+        ));
     }
 }
 
@@ -183,6 +216,7 @@ mod tests {
             counts: &counts_before,
             errors: 0,
             idempotent: true,
+            throttled: Duration::ZERO,
             reads_only: false,
             dead_letters_lost: 0,
         };
@@ -225,6 +259,19 @@ mod tests {
             |_, o, _| o.steal_seconds = Some(0.6),
             "the hypervisor took 6 %",
         );
+        check(
+            |_, o, _| o.limited_seconds = Some(1.0),
+            "this machine's CPU limit held the client back for 10 %",
+        );
+        check(
+            |e, _, _| e.throttled = Duration::from_millis(7),
+            "a quota of the broker held clients back for 7 ms",
+        );
+        check(
+            |_, o, _| o.clock_slip_seconds = Some(-0.05),
+            "the clock check failed: the wall clock moved by -50.0 ms",
+        );
+        check(|_, o, _| o.clock_slip_seconds = Some(0.004), "");
         check(|_, _, c| c.lost = 3, "3 records were acknowledged and lost");
         check(|_, _, c| c.corrupt = 1, "1 records were corrupt");
         check(

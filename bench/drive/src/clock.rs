@@ -72,6 +72,21 @@ pub fn wall_ms() -> i64 {
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000
 }
 
+/// The wall clock less the monotonic one, in nanoseconds: constant unless the
+/// wall clock is stepped or disciplined. Of a few readings the quickest counts.
+pub fn wall_lead_nanos() -> i64 {
+    const READINGS: usize = 5;
+    let reading = |_| {
+        let before = Mono::now();
+        let wall = clock_gettime(rustix::time::ClockId::Realtime);
+        let took = Mono::now().since(before);
+        let wall = wall.tv_sec * NANOS_PER_SECOND.cast_signed() + wall.tv_nsec;
+        (took, wall - before.plus(took / 2).0.cast_signed())
+    };
+    let quickest = (0..READINGS).map(reading).min_by_key(|(took, _)| *took);
+    quickest.map_or(0, |(_, lead)| lead)
+}
+
 /// CPU time that the calling thread has used, in nanoseconds.
 pub fn thread_cpu_nanos() -> u64 {
     let time = clock_gettime(rustix::time::ClockId::ThreadCPUTime);

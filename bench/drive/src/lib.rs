@@ -15,6 +15,7 @@ pub mod admin;
 pub mod audit;
 pub mod cell;
 pub mod clock;
+pub mod clock_bound;
 mod dead_letters;
 pub mod driver;
 pub mod error;

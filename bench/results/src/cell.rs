@@ -102,6 +102,10 @@ pub struct Latency {
     /// Intended send time to hand-off: the load generator's own lateness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_lag: Option<LatencySummary>,
+    /// The most by which `end_to_end` may be off because its two times are of
+    /// different clocks; 0 where producers and consumers read the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_bound_us: Option<f64>,
     /// Intended send time to consumption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_to_end: Option<LatencySummary>,

@@ -233,6 +233,7 @@ impl Histograms {
             response: self.response.summary(),
             service: self.service.summary(),
             schedule_lag: self.schedule_lag.summary(),
+            clock_bound_us: None,
             end_to_end: self.end_to_end.summary(),
             commit: self.commit.summary(),
             visibility: self.visibility.summary(),

@@ -11,6 +11,7 @@
 //! `.hlog` per cell ([`HlogWriter`]) in the HdrHistogram log format.
 
 mod cell;
+mod drift;
 mod error;
 mod fingerprint;
 mod groups;
@@ -29,6 +30,7 @@ pub use cell::{
     Backlog, CellResult, Latency, LatencyKind, LatencySummary, Params, Poison, Probe, Resources,
     Search, Second, Throughput, Transactions, Usage, Verified,
 };
+pub use drift::drift;
 pub use error::ResultError;
 pub use fingerprint::Fingerprint;
 pub use groups::{Group, Metric, groups, params_label, value_label, varied_params};

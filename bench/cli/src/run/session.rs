@@ -110,6 +110,12 @@ impl<'a> Session<'a> {
 
     fn save(&mut self) -> anyhow::Result<()> {
         self.result.cells.clone_from(&self.place.done);
+        self.result
+            .findings
+            .retain(|finding| finding.code != "drift");
+        self.result
+            .findings
+            .extend(results::drift(&self.result.cells));
         self.result.finished_at = jiff::Timestamp::now().to_string();
         results::save(&self.result, &self.place.dir)?;
         Ok(())
@@ -129,6 +135,9 @@ impl<'a> Session<'a> {
         let mut text = table::render(&self.result);
         for found in table::maxima(&self.result) {
             text.push_str(&format!("maximum: {found}\n"));
+        }
+        for finding in &self.result.findings {
+            text.push_str(&format!("warning: {}\n", finding.message));
         }
         for reason in table::invalid_reasons(&self.result) {
             text.push_str(&format!("invalid: {reason}\n"));

@@ -1,6 +1,7 @@
 //! From what was measured to the cell's result.
 
 use crate::audit::{Evidence, audit};
+use crate::clock_bound::ClockBound;
 use crate::driver::{Consumed, Produced};
 use crate::labour::PoisonCounts;
 use crate::observe::{Cores, Observed};
@@ -85,6 +86,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         observed: &measured.observed,
         counts: &counts,
         errors: tally.errors,
+        throttled: Duration::from_millis(tally.throttled_ms),
         reads_only: measured.reads_only,
         dead_letters_lost: poison.as_ref().map_or(0, |poison| {
             let found = poison.in_dead_letters.unwrap_or(0);
@@ -92,6 +94,11 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         }),
         idempotent: cell.spec.producer.is_idempotent(),
     });
+    // All workers of this process read one monotonic clock.
+    latency.clock_bound_us = latency
+        .end_to_end
+        .is_some()
+        .then_some(ClockBound::SAME.bound as f64 / 1e3);
     if latency.schedule_lag.is_none() {
         latency.schedule_lag = latency.service.as_ref().map(never_late);
     }

@@ -165,6 +165,7 @@ impl Consumer {
         if link.awaited.take() != Some(response.correlation) {
             return Err(link.conn.malformed(&"an answer to no request"));
         }
+        self.job.inspect.recorder.throttled(response.throttled_ms);
         DriveError::check(response.code, "Fetch", None)?;
         Ok(Some((
             link.conn.swap_frame(std::mem::take(&mut self.spare)),

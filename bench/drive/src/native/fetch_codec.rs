@@ -106,6 +106,8 @@ pub struct FetchResponse {
     pub correlation: i32,
     /// Kafka's error code for the whole.
     pub code: i16,
+    /// How long the broker held the client back by a quota.
+    pub throttled_ms: u32,
     /// Its partitions.
     pub partitions: Vec<Fetched>,
 }
@@ -114,7 +116,7 @@ pub struct FetchResponse {
 pub fn decode(frame: &[u8]) -> Result<FetchResponse, TryGetError> {
     let mut rest = frame;
     let correlation = rest.try_get_i32()?;
-    let _throttle = rest.try_get_i32()?;
+    let throttled_ms = rest.try_get_i32()?.max(0).unsigned_abs();
     let code = rest.try_get_i16()?;
     let _session = rest.try_get_i32()?;
     let mut partitions = Vec::new();
@@ -128,6 +130,7 @@ pub fn decode(frame: &[u8]) -> Result<FetchResponse, TryGetError> {
     Ok(FetchResponse {
         correlation,
         code,
+        throttled_ms,
         partitions,
     })
 }

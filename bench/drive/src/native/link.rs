@@ -25,6 +25,15 @@ pub struct Link {
     written: usize,
 }
 
+/// What a broker answered to one request.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its batches, each with its verdict.
+    pub batches: Vec<(Batch, Verdict)>,
+    /// How long the broker held the client back by a quota.
+    pub throttled_ms: u32,
+}
+
 #[derive(Debug)]
 struct Request {
     correlation: i32,
@@ -119,12 +128,16 @@ impl Link {
     }
 
     /// The next response that has arrived, as batches with their verdicts.
-    pub fn next_verdicts(&mut self) -> Result<Option<Vec<(Batch, Verdict)>>, DriveError> {
+    pub fn next_verdicts(&mut self) -> Result<Option<Answer>, DriveError> {
         let Some(frame) = self.conn.frame()? else {
             return Ok(None);
         };
         let decoded = produce_codec::decode(frame);
-        let (correlation, verdicts) = decoded.map_err(|e| self.conn.malformed(&e))?;
+        let produce_codec::Decoded {
+            correlation,
+            verdicts,
+            throttled_ms,
+        } = decoded.map_err(|e| self.conn.malformed(&e))?;
         self.conn.consume_frame();
         let expected = self.in_flight.front().map(|request| request.correlation);
         if expected != Some(correlation) {
@@ -142,7 +155,10 @@ impl Link {
             let verdict = verdict.unwrap_or_else(|| Verdict::unanswered(batch.partition));
             paired.push((batch, verdict));
         }
-        Ok(Some(paired))
+        Ok(Some(Answer {
+            batches: paired,
+            throttled_ms,
+        }))
     }
 
     /// Gives up the connection; what was in flight has to be sent again.

@@ -89,8 +89,19 @@ pub struct Verdict {
     pub base_offset: Offset,
 }
 
-/// Reads a response's correlation id and verdicts.
-pub fn decode(frame: &[u8]) -> Result<(i32, Vec<Verdict>), bytes::TryGetError> {
+/// A response, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// Which request it answers.
+    pub correlation: i32,
+    /// What became of each batch.
+    pub verdicts: Vec<Verdict>,
+    /// How long the broker held the client back by a quota.
+    pub throttled_ms: u32,
+}
+
+/// Reads a response.
+pub fn decode(frame: &[u8]) -> Result<Decoded, bytes::TryGetError> {
     const VERDICT_BYTES: usize = 4 + 2 + 8 + 8 + 8;
     let mut rest = frame;
     let correlation = rest.try_get_i32()?;
@@ -110,7 +121,11 @@ pub fn decode(frame: &[u8]) -> Result<(i32, Vec<Verdict>), bytes::TryGetError> {
             let _log_start = rest.try_get_i64()?;
         }
     }
-    Ok((correlation, verdicts))
+    Ok(Decoded {
+        correlation,
+        verdicts,
+        throttled_ms: rest.try_get_i32()?.max(0).unsigned_abs(),
+    })
 }
 
 impl Verdict {
@@ -226,9 +241,13 @@ mod tests {
         };
         assert_eq!(
             decode(&frame),
-            Ok((9, vec![verdict(0, 0, 41), verdict(5, 6, -1)]))
+            Ok(Decoded {
+                correlation: 9,
+                verdicts: vec![verdict(0, 0, 41), verdict(5, 6, -1)],
+                throttled_ms: 0,
+            })
         );
-        for length in 0..frame.len() - 4 {
+        for length in 0..frame.len() {
             assert!(decode(&frame[..length]).is_err(), "{length}");
         }
     }

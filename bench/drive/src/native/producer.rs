@@ -208,8 +208,10 @@ impl Producer {
             if acks == 0 {
                 settled.extend(link.take_written().map(|batch| (batch, None)));
             } else if self.stirred && link.conn.receive()? {
-                while let Some(verdicts) = link.next_verdicts()? {
-                    settled.extend(verdicts.into_iter().map(|(batch, v)| (batch, Some(v))));
+                while let Some(answer) = link.next_verdicts()? {
+                    self.job.recorder.throttled(answer.throttled_ms);
+                    let batches = answer.batches.into_iter();
+                    settled.extend(batches.map(|(batch, verdict)| (batch, Some(verdict))));
                 }
             }
         }

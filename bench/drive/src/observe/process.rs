@@ -117,6 +117,25 @@ pub fn steal_ticks() -> Option<u64> {
         .ok()
 }
 
+/// Microseconds for which a CPU limit held the control group of this process
+/// back; `None` where there is none to read.
+pub fn limited_micros() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let root = Path::new("/sys/fs/cgroup");
+    let places = own
+        .map(|own| root.join(own))
+        .into_iter()
+        .chain([root.to_owned()]);
+    let mut stats = places.filter_map(|place| fs::read_to_string(place.join("cpu.stat")).ok());
+    parse_limited(&stats.next()?)
+}
+
+fn parse_limited(stat: &str) -> Option<u64> {
+    let mut lines = stat.lines();
+    lines.find_map(|line| line.strip_prefix("throttled_usec ")?.trim().parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +168,13 @@ mod tests {
         check(&[(1, 10)], &[(1, 15), (3, 7)], Some(12));
         check(&[(1, 10), (2, 20)], &[(1, 15)], None);
         check(&[], &[], None);
+    }
+
+    #[test]
+    fn time_under_a_limit_is_found() {
+        let stat = "usage_usec 5\nnr_throttled 3\nthrottled_usec 1200\n";
+        assert_eq!(parse_limited(stat), Some(1200));
+        assert_eq!(parse_limited("usage_usec 5\n"), None);
     }
 
     #[test]

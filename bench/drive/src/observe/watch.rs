@@ -1,7 +1,7 @@
 //! Watching broker and client while a cell is measured.
 
-use super::process::{CpuTicks, steal_ticks};
-use crate::clock::Mono;
+use super::process::{CpuTicks, limited_micros, steal_ticks};
+use crate::clock::{Mono, wall_lead_nanos};
 use plimsoll_results::Usage;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -23,6 +23,10 @@ pub struct Observed {
     pub client: Side,
     /// Core seconds that the hypervisor gave to others.
     pub steal_seconds: Option<f64>,
+    /// Seconds for which a CPU limit held this process's group back.
+    pub limited_seconds: Option<f64>,
+    /// By how much the wall clock moved against the monotonic clock.
+    pub clock_slip_seconds: Option<f64>,
 }
 
 /// Observes processes from [`Watch::begin`] to [`Watch::end`].
@@ -34,6 +38,10 @@ pub struct Watch {
     client: Processes,
     began: Mono,
     steal: Option<u64>,
+    /// Microseconds held back, before the window.
+    limited: Option<u64>,
+    /// The wall clock less the monotonic one, before the window.
+    wall_lead: i64,
 }
 
 struct Processes {
@@ -69,6 +77,8 @@ impl Watch {
             client: Processes::new(vec![std::process::id()]),
             began: Mono::now(),
             steal: None,
+            limited: None,
+            wall_lead: 0,
         }
     }
 
@@ -77,6 +87,8 @@ impl Watch {
         self.refresh();
         self.began = Mono::now();
         self.steal = steal_ticks();
+        self.limited = limited_micros();
+        self.wall_lead = wall_lead_nanos();
         let system = self.system.as_ref();
         [&mut self.brokers, &mut self.client]
             .into_iter()
@@ -108,12 +120,15 @@ impl Watch {
         self.sample();
         let seconds = Mono::now().since(self.began) as f64 / 1e9;
         let stolen = self.steal.zip(steal_ticks());
+        let limited = self.limited.zip(limited_micros());
         let side = |processes: &Processes| {
             processes.end(self.system.as_ref(), self.ticks_per_second, seconds)
         };
         Observed {
             broker: (!self.brokers.pids.is_empty()).then(|| side(&self.brokers)),
             client: side(&self.client),
+            limited_seconds: limited.map(|(before, now)| now.saturating_sub(before) as f64 / 1e6),
+            clock_slip_seconds: Some((wall_lead_nanos() - self.wall_lead) as f64 / 1e9),
             steal_seconds: stolen
                 .map(|(before, now)| now.saturating_sub(before) as f64 / self.ticks_per_second),
         }

@@ -34,6 +34,8 @@ pub struct Tally {
     pub consumed_bytes: u64,
     /// Failed deliveries and failed attempts.
     pub errors: u64,
+    /// Milliseconds for which brokers held clients back by a quota.
+    pub throttled_ms: u64,
     /// Transactions committed.
     pub committed: u64,
     /// Transactions aborted.
@@ -47,6 +49,7 @@ impl Tally {
         self.consumed += other.consumed;
         self.consumed_bytes += other.consumed_bytes;
         self.errors += other.errors;
+        self.throttled_ms += other.throttled_ms;
         self.committed += other.committed;
         self.aborted += other.aborted;
     }
@@ -282,6 +285,11 @@ impl Recorder {
     /// `count` deliveries or attempts have failed.
     pub const fn failed(&mut self, count: u64) {
         self.current.tally.errors += count;
+    }
+
+    /// A broker has held this client back by a quota.
+    pub fn throttled(&mut self, millis: u32) {
+        self.current.tally.throttled_ms += u64::from(millis);
     }
 
     /// Hands the interval over when its second has ended. Consumers call this
