@@ -83,7 +83,7 @@ mod tests {
         let settings = |setting: u32| 1_000.0 * f64::from(setting + 1);
         check(|_, setting| settings(setting), None);
         let slow_second = |block, setting| settings(setting) * if block == 1 { 0.8 } else { 1.0 };
-        check(slow_second, Some("block 1 was 20 % slower than block 0"));
+        check(slow_second, Some("block 1 was 20 % slower than block 2"));
         // One setting that scatters is not the machine.
         let one = |block, setting| match (block, setting) {
             (1, 2) => 100.0,
