@@ -9,7 +9,7 @@ use crate::topic_settings::TopicSettings;
 use arc_swap::ArcSwap;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::PartitionIndex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ impl Topic {
 /// All topics.
 #[derive(Clone, Default)]
 pub(crate) struct Catalog {
-    by_name: HashMap<Arc<str>, Arc<Topic>>,
+    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
     by_id: HashMap<Uuid, Arc<Topic>>,
 }
 
@@ -66,12 +66,13 @@ impl Catalog {
             .ok_or(ErrorCode::UnknownTopicOrPartition)
     }
 
-    /// All topics, in no order.
+    /// All topics, by name: background work must come in an order that a seed
+    /// can name.
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<Topic>> {
         self.by_name.values()
     }
 
-    /// All partitions, in no order.
+    /// All partitions, in the order of topics and numbers.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
         self.topics().flat_map(|topic| &topic.partitions)
     }

@@ -245,11 +245,11 @@ fn victim(open: &HashMap<i32, Arc<Mutex<Session>>>, size: usize, now: Instant) -
     let stale = all
         .iter()
         .filter(|(_, used, ..)| now.since(*used) > EVICTABLE_AFTER)
-        .min_by_key(|(_, used, ..)| *used);
+        .min_by_key(|(id, used, ..)| (*used, *id));
     let smaller = || {
         all.iter()
             .filter(|(_, _, opened, held)| now.since(*opened) > EVICTABLE_AFTER && *held < size)
-            .min_by_key(|(.., held)| *held)
+            .min_by_key(|(id, .., held)| (*held, *id))
     };
     stale.or_else(smaller).map(|(id, ..)| *id)
 }

@@ -105,7 +105,7 @@ impl Image {
         self.names.get(&id).and_then(|name| self.topics.get(name))
     }
 
-    /// All topics, in no order.
+    /// All topics, by name.
     pub fn topics(&self) -> impl Iterator<Item = &Arc<TopicImage>> {
         self.topics.values()
     }
