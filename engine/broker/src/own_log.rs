@@ -10,6 +10,7 @@ use plimsoll_wire::batch::{
     self, BatchBuilder, BatchError, BatchHeader, BatchSettings, Record, records,
 };
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{Offset, ProducerId, Sequence};
 use std::sync::Arc;
@@ -39,6 +40,15 @@ impl OwnLog {
             transactional,
             ..BatchSettings::default()
         };
+        if mutation::is(Mutation::ForgetCommit) && is_commit(append) {
+            let held = self.partition.lock();
+            let log = held.log().map_err(|_| AppendRefused::NotLeader)?;
+            let (base, high_watermark) = (log.log_end(), log.high_watermark());
+            return Ok(Appended {
+                base,
+                high_watermark,
+            });
+        }
         let mut builder = BatchBuilder::new(settings);
         for (key, value) in &append.records {
             builder.push(now.wall, Some(key), value.as_deref());
@@ -84,6 +94,12 @@ impl OwnLog {
         })?;
         Ok(log.high_watermark())
     }
+}
+
+/// Whether these are offsets that a member commits: their keys are of version 1.
+fn is_commit(append: &Append) -> bool {
+    let mut keys = append.records.iter().map(|(key, _)| key);
+    append.producer.is_none() && keys.all(|key| key.starts_with(&[0, 1]))
 }
 
 /// Why the broker's own batch was not written.

@@ -85,9 +85,9 @@ pub type ConfigResource = (ResourceType, String);
 /// The cluster's metadata at one point of its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image {
-    pub(crate) topics: HashMap<Arc<str>, Arc<TopicImage>>,
+    pub(crate) topics: BTreeMap<Arc<str>, Arc<TopicImage>>,
     names: HashMap<Uuid, Arc<str>>,
-    pub(crate) configs: HashMap<ConfigResource, BTreeMap<String, String>>,
+    pub(crate) configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
     pub(crate) brokers: BTreeMap<NodeId, BrokerImage>,
     pub(crate) features: BTreeMap<String, i16>,
     pub(crate) scram: BTreeMap<String, BTreeMap<ScramMechanism, Credential>>,

@@ -7,6 +7,12 @@
 
 #![warn(missing_docs)]
 
+// What is shipped must have no way to plant a bug.
+const _: () = assert!(
+    !plimsoll_wire::mutation::CAN_MUTATE,
+    "the feature `mutations` is for plimsoll-sim alone: build the server without it"
+);
+
 mod arrival;
 mod budget;
 mod clock;

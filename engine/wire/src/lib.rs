@@ -31,6 +31,7 @@ pub mod frame;
 pub mod guard;
 pub mod header;
 pub mod leader;
+pub mod mutation;
 pub mod produce;
 pub mod read;
 pub mod scram;

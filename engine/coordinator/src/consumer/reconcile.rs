@@ -6,6 +6,7 @@
 
 use crate::names::TopicId;
 use crate::schema::{CurrentValue, MemberState, Partitions};
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::types::PartitionIndex;
 
 /// Where a member should get to.
@@ -51,7 +52,7 @@ fn next(current: &CurrentValue, goal: &Goal<'_>) -> CurrentValue {
         indexes.retain(|index| {
             let owned = (goal.is_owned)(*topic, *index);
             unreleased |= owned;
-            !owned
+            !owned || mutation::is(Mutation::AssignTwice)
         });
     }
     if !revoking.is_empty() && goal.still_owns(&revoking) {

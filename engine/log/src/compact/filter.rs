@@ -8,6 +8,7 @@ use plimsoll_wire::batch::{
     self, BatchBuilder, BatchError, BatchHeader, BatchSettings, Producer, Record, TimestampType,
 };
 use plimsoll_wire::compression::Compression;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::types::TimestampMs;
 
 pub(super) struct Filter<'a> {
@@ -128,7 +129,8 @@ impl Filter<'_> {
                 let latest = self
                     .map
                     .latest(key)
-                    .is_none_or(|latest| record.offset >= latest);
+                    .is_none_or(|latest| record.offset >= latest)
+                    && !mutation::is(Mutation::DropLatest);
                 latest && (record.value.is_some() || !self.is_past(header))
             }
         }

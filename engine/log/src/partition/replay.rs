@@ -8,6 +8,7 @@ use crate::place::Home;
 use crate::producers::{Producers, TxnEnd, decode};
 use crate::segment::Segment;
 use crate::walk::Found;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::types::Offset;
 use std::sync::Arc;
 
@@ -37,6 +38,9 @@ pub(super) fn load_producers(
         Producers::starting_at(first.min(offset))
     });
     replay(home, stretch, &mut producers, offset)?;
+    if mutation::is(Mutation::ForgetSequences) {
+        return Ok(Producers::starting_at(offset));
+    }
     Ok(producers)
 }
 

@@ -7,6 +7,7 @@ use crate::replica::leading::Heard;
 use plimsoll_log::{PartitionLog, ReadError, Slices};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{AbortedTransaction, EpochEndOffset};
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, Offset};
 use std::sync::Arc;
@@ -156,6 +157,7 @@ fn read(
     let (high_watermark, last_stable) = (log.high_watermark(), log.last_stable_offset());
     let upto = match room.reader {
         Reader::Replica(..) => log.log_end(),
+        Reader::Consumer { .. } if mutation::is(Mutation::IgnoreLastStable) => high_watermark,
         Reader::Consumer { .. } if room.committed => last_stable,
         Reader::Consumer { .. } => high_watermark,
     };
@@ -179,7 +181,8 @@ fn read(
                 producer_id: txn.producer_id,
                 first_offset: txn.first_offset,
             };
-            Some(found.iter().map(of).collect())
+            let shown = |_: &&_| !mutation::is(Mutation::HideAborted);
+            Some(found.iter().filter(shown).map(of).collect())
         }
         _ => None,
     };

@@ -1,0 +1,108 @@
+//! Bugs that can be planted, to see that the simulated world catches them.
+//!
+//! Without the feature `mutations` nothing can be planted: [`is`] is a constant
+//! `false`, and the code behind it is gone from the build. The server refuses
+//! to compile with the feature on, so what is shipped cannot have it.
+//!
+//! A bug is planted for one thread, since a simulated world runs on one.
+
+use std::fmt;
+
+/// Whether bugs can be planted in this build.
+pub const CAN_MUTATE: bool = cfg!(feature = "mutations");
+
+macro_rules! mutations {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A bug that can be planted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mutation {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Mutation {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Its name on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+mutations! {
+    /// A restarted log does not read the producers' snapshot nor its batches.
+    ForgetSequences = "forget-sequences",
+    /// The scan after a crash trusts lengths and checks no checksum.
+    TrustTornBatches = "trust-torn-batches",
+    /// A batch is acknowledged before it is synced, whatever `flush.messages`
+    /// says.
+    AcknowledgeBeforeSync = "acknowledge-before-sync",
+    /// Readers of committed records see up to the high watermark.
+    IgnoreLastStable = "ignore-last-stable",
+    /// Aborted transactions are left out of a fetch's answer.
+    HideAborted = "hide-aborted",
+    /// A transaction's end writes no marker to the last of its partitions.
+    SkipMarker = "skip-marker",
+    /// A commit of offsets is answered and not written.
+    ForgetCommit = "forget-commit",
+    /// Compaction takes the latest record of a key for an older one.
+    DropLatest = "drop-latest",
+    /// A producer's older epoch is let in.
+    AdmitZombies = "admit-zombies",
+    /// A group forgets a member's partitions before the member gave them up.
+    AssignTwice = "assign-twice",
+}
+
+impl Mutation {
+    /// How many nodes a world needs to show the bug.
+    pub const fn nodes(self) -> usize {
+        1
+    }
+}
+
+impl fmt::Display for Mutation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Mutation {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|mutation| mutation.name() == text);
+        found.copied().ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|mutation| mutation.name()).collect();
+            format!("one of {} is accepted", names.join(", "))
+        })
+    }
+}
+
+#[cfg(feature = "mutations")]
+std::thread_local! {
+    static PLANTED: std::cell::Cell<Option<Mutation>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a bug in this thread, instead of the one planted before.
+#[cfg(feature = "mutations")]
+pub fn plant(mutation: Option<Mutation>) {
+    PLANTED.set(mutation);
+}
+
+/// Whether this bug is planted.
+#[cfg(feature = "mutations")]
+#[inline]
+pub fn is(mutation: Mutation) -> bool {
+    PLANTED.get() == Some(mutation)
+}
+
+/// Whether this bug is planted: never.
+#[cfg(not(feature = "mutations"))]
+#[inline]
+pub const fn is(_: Mutation) -> bool {
+    false
+}
