@@ -12,6 +12,7 @@ use crate::producers::{BatchMark, Origin, TxnEnd, Verdict};
 use crate::segment::Segment;
 use crate::walk::Found;
 use plimsoll_wire::batch::{self, BatchHeader, TimestampType};
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::read::Reader;
 use plimsoll_wire::types::{LeaderEpoch, Offset, TimestampMs};
 use std::time::Duration;
@@ -46,7 +47,8 @@ impl PartitionLog {
     /// Appends one batch, giving it its offset and leader epoch in place.
     ///
     /// `header` is what `batch` begins with, and the batch has been validated:
-    /// here it is only placed. On [`AppendError::Log`] the log is offline.
+    /// here it is only placed, and synced where `flush.messages` asks for that
+    /// before an answer. On [`AppendError::Log`] the log is offline.
     pub fn append(
         &mut self,
         batch: &mut [u8],
@@ -87,6 +89,7 @@ impl PartitionLog {
         self.epochs
             .note(header.partition_leader_epoch, header.base_offset);
         self.log_end = header.next_offset();
+        self.sync_as_asked(how.now)?;
         Ok(Appended {
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
@@ -94,6 +97,15 @@ impl PartitionLog {
             duplicate: false,
             rolled,
         })
+    }
+
+    /// Syncs when `flush.messages` asks for it by now.
+    pub(super) fn sync_as_asked(&mut self, now: TimestampMs) -> Result<(), LogError> {
+        let asked = self.config.flush_messages.is_some() && self.wants_flush(now);
+        if asked && !mutation::is(Mutation::AcknowledgeBeforeSync) {
+            return self.flush(now);
+        }
+        Ok(())
     }
 
     /// Ends the active segment and begins another, unless it is empty.

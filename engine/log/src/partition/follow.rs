@@ -28,6 +28,7 @@ impl PartitionLog {
             self.append_as_is(bytes, &header, now)?;
             rest = after;
         }
+        self.sync_as_asked(now)?;
         Ok(self.log_end)
     }
 

@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 use crate::topic_settings::TopicSettings;
 use crate::transactions::{Guard, Transacting};
 use plimsoll_coordinator::Producer;
-use plimsoll_log::{AppendAs, AppendError, Appended, Origin, PartitionLog};
+use plimsoll_log::{AppendAs, AppendError, Origin};
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::batch::{BatchHeader, InvalidBatch, ProduceRules, validate_produce};
 use plimsoll_wire::error_code::ErrorCode;
@@ -183,7 +183,7 @@ fn place(
         now: producing.now.wall,
         origin: Origin::Client,
     };
-    let outcome = append_and_flush(log, batch, header, how);
+    let outcome = log.append(batch, header, how);
     let log_start = log.log_start();
     let appended = outcome.map_err(|error| refused(partition, error))?;
     if !appended.duplicate {
@@ -203,20 +203,6 @@ fn place(
         log_append_time: appended.log_append_time,
         log_start,
     })
-}
-
-/// Appends, and syncs before the answer when `flush.messages` asks for it.
-fn append_and_flush(
-    log: &mut PartitionLog,
-    batch: &mut [u8],
-    header: &BatchHeader,
-    how: AppendAs,
-) -> Result<Appended, AppendError> {
-    let appended = log.append(batch, header, how)?;
-    if log.config().flush_messages.is_some() && log.wants_flush(how.now) {
-        log.flush(how.now)?;
-    }
-    Ok(appended)
 }
 
 /// The error of a batch that does not pass.
