@@ -3,6 +3,7 @@
 use super::{Origin, Verdict};
 use crate::error::AppendError;
 use plimsoll_wire::batch::BatchHeader;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::types::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 
 /// Batches remembered: as many as a producer may have in flight.
@@ -104,12 +105,35 @@ impl Producer {
         self.batches.get(usize::from(self.last))?.as_ref()
     }
 
+    /// The batches before the last one, oldest first.
+    pub(crate) fn older_batches(&self) -> impl Iterator<Item = &BatchMark> {
+        let last = usize::from(self.last);
+        let older = (1..BATCHES_MAX).map(move |n| (last + n) % BATCHES_MAX);
+        older.filter_map(|at| self.batches.get(at)?.as_ref())
+    }
+
+    /// Puts older batches, oldest first, before the one that was restored.
+    pub(crate) fn precede(&mut self, older: &[BatchMark]) {
+        let Some(last) = self.last_batch().copied() else {
+            return;
+        };
+        self.batches = [None; BATCHES_MAX];
+        self.last = 0;
+        let room = BATCHES_MAX - 1;
+        let kept = older.iter().skip(older.len().saturating_sub(room));
+        for (place, mark) in self.batches.iter_mut().zip(kept.chain([&last])) {
+            *place = Some(*mark);
+        }
+        self.last = older.len().min(room) as u8;
+    }
+
     pub(super) fn check(
         &self,
         header: &BatchHeader,
         origin: Origin,
     ) -> Result<Verdict, AppendError> {
-        if header.producer_epoch < self.epoch {
+        let is_stale = header.producer_epoch < self.epoch;
+        if is_stale && !mutation::is(Mutation::AdmitZombies) {
             return Err(AppendError::StaleProducerEpoch {
                 producer_id: header.producer_id,
                 epoch: header.producer_epoch,

@@ -251,6 +251,27 @@ fn a_snapshot_keeps_open_transactions_and_the_last_batch() {
     );
 }
 
+/// Seed 16 of a world of one node: a producer had five batches in flight when
+/// its broker was stopped in good order. Three of them had been written, the
+/// snapshot knew the last of the three, and the retry of the first was refused
+/// as out of order although it lay in the log.
+#[test]
+fn a_snapshot_knows_all_batches_that_may_be_in_flight() {
+    let mut producers = Producers::default();
+    let batch = |sequence| Data { sequence, ..DATA };
+    for sequence in 0..7 {
+        append(&mut producers, batch(sequence)).unwrap();
+    }
+    let restored = decode(&producers.snapshot()).unwrap();
+    let mut restored = Producers::from_snapshot(producers.end(), restored);
+    for sequence in 2..7 {
+        let first = Ok(Offset(i64::from(sequence)));
+        assert_eq!(append(&mut restored, batch(sequence)), first, "{sequence}");
+    }
+    assert!(append(&mut restored, batch(1)).is_err(), "beyond five");
+    assert_eq!(append(&mut restored, batch(7)), Ok(Offset(7)));
+}
+
 #[test]
 fn idle_producers_are_forgotten_unless_their_transaction_is_open() {
     let mut producers = Producers::default();
