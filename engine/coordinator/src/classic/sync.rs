@@ -32,6 +32,7 @@ impl ClassicGroup {
             State::CompletingRebalance => self.await_sync(request, token, turn),
             State::Stable => {
                 self.has_synced(&request.member, turn);
+                self.renew_session(&request.member, turn);
                 let synced = self.synced(&request.member);
                 turn.reply(token, Reply::Sync(Ok(synced)));
             }

@@ -102,6 +102,21 @@ fn the_protocol_that_all_offer_and_most_prefer_is_chosen() {
     assert_eq!(refused.why, Refusal::InconsistentGroupProtocol);
 }
 
+/// Seed 988 of a world of one node: a member was cut off, came back within its
+/// session and was handed its old assignment at once, but its session went on
+/// to count from its last heartbeat. It ended under its hands, and a partition
+/// had two owners.
+#[test]
+fn a_member_that_fetches_its_assignment_again_is_heard() {
+    let mut stage = Stage::quick();
+    let joined = stage.stable("g", vec![join("g", "")]).remove(0);
+    stage.pass(secs(9));
+    let token = stage.send(Command::Sync(sync("g", &joined)));
+    assert!(stage.synced(token).is_ok());
+    stage.pass(secs(9));
+    assert_eq!(stage.state("g"), "Stable", "its session of 10 s began anew");
+}
+
 #[test]
 fn a_joining_member_makes_the_others_rejoin() {
     let mut stage = Stage::quick();
