@@ -103,6 +103,13 @@ impl MemDisk {
         self.state().capacity = bytes;
     }
 
+    /// Leaves so many bytes free; `None` sets no limit.
+    pub fn set_room(&self, bytes: Option<u64>) {
+        let mut state = self.state();
+        let used = state.used();
+        state.capacity = bytes.map(|room| used.saturating_add(room));
+    }
+
     /// The disk as the next process finds it after the power went.
     pub fn after_crash(&self, seed: u64) -> Self {
         let state = self.state();
