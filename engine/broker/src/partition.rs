@@ -12,8 +12,9 @@ use plimsoll_cluster::PartitionImage;
 use plimsoll_coordinator::Producer;
 use plimsoll_log::{LogError, PartitionLog};
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Instant;
-use plimsoll_wire::types::{LeaderEpoch, NodeId, Offset, PartitionIndex};
+use plimsoll_wire::types::{LeaderEpoch, NodeId, Offset, PartitionIndex, TimestampMs};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
@@ -332,6 +333,12 @@ impl Held {
         if image.leader != me {
             let led = matches!(self.role, Role::Leading(_));
             self.role = Role::Following(image.leader_epoch);
+            if mutation::is(Mutation::TruncateByHighWatermark)
+                && let State::Open(log) = &mut self.state
+            {
+                let to = log.high_watermark();
+                let _cut = log.truncate_to(to, TimestampMs::NONE);
+            }
             if led {
                 self.wake_all();
             }
@@ -389,7 +396,9 @@ impl Held {
         let (Role::Leading(leading), State::Open(log)) = (&self.role, &mut self.state) else {
             return;
         };
-        let Some(to) = leading.high_watermark(log.log_end()) else {
+        let end = log.log_end();
+        let alone = mutation::is(Mutation::CommitAlone).then_some(end);
+        let Some(to) = alone.or_else(|| leading.high_watermark(end)) else {
             return;
         };
         if to <= log.high_watermark() {

@@ -87,6 +87,19 @@ impl Reader {
         committed_only: true,
     };
 
+    /// The last to read what one node holds.
+    pub fn replica(node: NodeIx) -> Self {
+        Self {
+            id: usize::MAX - 1 - node.0,
+            committed_only: false,
+        }
+    }
+
+    /// Whether it reads what one node holds.
+    pub fn is_replica(self) -> bool {
+        self.id > usize::MAX / 2 && !self.is_last()
+    }
+
     /// Whether it reads after everything has ended.
     pub fn is_last(self) -> bool {
         self == Self::AUDIT || self == Self::AUDIT_COMMITTED
@@ -102,6 +115,8 @@ pub struct Seen {
     pub key: Option<u32>,
     /// Which it is; none for a tombstone.
     pub id: Option<RecordId>,
+    /// The epoch of the leader that took it.
+    pub epoch: i32,
 }
 
 /// How a transaction ended.
@@ -219,6 +234,26 @@ pub enum Fact {
     TopicMade { topic: String },
     /// A topic was looked for in vain.
     TopicMissing { topic: String },
+    /// A node leads a partition.
+    Leads {
+        node: NodeIx,
+        of: Partition,
+        epoch: i32,
+    },
+    /// What a leader lets consumers read up to.
+    HighWatermark {
+        node: NodeIx,
+        of: Partition,
+        epoch: i32,
+        at: i64,
+    },
+    /// What a leader lets consumers read up to, and where the logs of those
+    /// whom it takes to be in sync end.
+    InSync {
+        of: Partition,
+        high_watermark: i64,
+        ends: Vec<(NodeIx, i64)>,
+    },
     /// Clients did not finish in time after the last fault.
     Stuck { who: String },
     /// Something that can only be a fault of a node.

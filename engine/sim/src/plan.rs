@@ -166,6 +166,18 @@ impl Recipe {
             ("group.consumer.session.timeout.ms", "6000"),
             ("group.consumer.heartbeat.interval.ms", "1000"),
         ];
+        let voter = |node| format!("{node}@node{node}:9092");
+        let voters = (1..=plan.nodes).map(voter).collect::<Vec<_>>().join(",");
+        if plan.nodes > 1 {
+            settings.extend([
+                ("controller.quorum.voters", voters.as_str()),
+                ("controller.quorum.fetch.timeout.ms", "1000"),
+                ("broker.heartbeat.interval.ms", "500"),
+                ("broker.session.timeout.ms", "3000"),
+                ("replica.lag.time.max.ms", "4000"),
+                ("replica.fetch.backoff.ms", "200"),
+            ]);
+        }
         if self.syncs_each {
             settings.push(("log.flush.interval.messages", "1"));
         }

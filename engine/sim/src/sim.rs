@@ -6,7 +6,7 @@ use crate::clients::{
     Client, admin, classic, compacting, consumer, once, plain, reader, transactional,
 };
 use crate::dice::Dice;
-use crate::facts::{Fact, Partition};
+use crate::facts::{Fact, Partition, Reader};
 use crate::faults;
 use crate::moment::Moment;
 use crate::plan::{Plan, Recipe};
@@ -40,6 +40,9 @@ pub struct Report {
 
 /// How long a world may take to make its topics.
 const SET_UP: Duration = Duration::from_secs(120);
+
+/// How long a cluster is left alone before it is read to the end.
+const SETTLE: Duration = Duration::from_secs(20);
 
 /// A world and everybody in it.
 pub struct Sim {
@@ -82,6 +85,7 @@ impl Sim {
         for node in (0..self.plan.nodes).map(NodeIx) {
             self.world.borrow_mut().start(node);
         }
+        self.world.borrow_mut().watch();
         if !self.make_topics() {
             return;
         }
@@ -228,14 +232,32 @@ impl Sim {
             transactional::OUTPUT,
             compacting::TOPIC,
         ];
-        for committed_only in [false, true] {
-            let all = topics
-                .iter()
-                .flat_map(|topic| self.partitions_of(topic))
-                .collect();
-            self.client("audit", Role::Reader, |c| {
-                reader::audit(c, all, committed_only)
-            });
+        let all: Vec<Partition> = topics
+            .iter()
+            .flat_map(|topic| self.partitions_of(topic))
+            .collect();
+        if self.plan.nodes > 1 {
+            // Followers catch up, and leaders learn of it.
+            let end = self.world.borrow().now + SETTLE;
+            let dice = self.dice.fork();
+            self.tasks.spawn(
+                "settle",
+                |door: Door| async move { door.sleep(SETTLE).await },
+                dice,
+            );
+            self.run_until(end);
+        }
+        for last in [Reader::AUDIT, Reader::AUDIT_COMMITTED] {
+            let all = all.clone();
+            self.client("audit", Role::Reader, |c| reader::audit(c, all, last, None));
+        }
+        if self.plan.nodes > 1 {
+            for node in (0..self.plan.nodes).map(NodeIx) {
+                let (all, last) = (all.clone(), Reader::replica(node));
+                self.client("audit of a node", Role::Reader, |c| {
+                    reader::audit(c, all, last, Some(node))
+                });
+            }
         }
         self.run_to_rest(self.plan.rest)
     }

@@ -53,6 +53,18 @@ mutations! {
     DropLatest = "drop-latest",
     /// A producer's older epoch is let in.
     AdmitZombies = "admit-zombies",
+    /// A follower cuts its log at its high watermark (KIP-101 tells why not).
+    TruncateByHighWatermark = "truncate-by-high-watermark",
+    /// acks=all is answered when the leader alone has the batch.
+    AcknowledgeBeforeReplication = "acknowledge-before-replication",
+    /// A leader does not look where a follower's log parted from its own.
+    SkipEpochCheck = "skip-epoch-check",
+    /// Followers do not note producers, so that a new leader knows none.
+    ForgetSequencesOnFailover = "forget-sequences-on-failover",
+    /// A leader's high watermark is the end of its own log.
+    CommitAlone = "commit-alone",
+    /// Any replica may lead, in sync or not.
+    ElectAnyone = "elect-anyone",
     /// A group forgets a member's partitions before the member gave them up.
     AssignTwice = "assign-twice",
 }
@@ -60,7 +72,15 @@ mutations! {
 impl Mutation {
     /// How many nodes a world needs to show the bug.
     pub const fn nodes(self) -> usize {
-        1
+        match self {
+            Self::TruncateByHighWatermark
+            | Self::AcknowledgeBeforeReplication
+            | Self::SkipEpochCheck
+            | Self::ForgetSequencesOnFailover
+            | Self::CommitAlone
+            | Self::ElectAnyone => 3,
+            _ => 1,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::metadata::Change;
 use plimsoll_cluster::succession::{Rules, Wish, decide};
 use plimsoll_cluster::{Image, MetadataRecord, PartitionChange, PartitionImage, ResourceType};
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{NodeId, PartitionIndex};
 use uuid::Uuid;
@@ -39,7 +40,9 @@ impl Broker {
         let may_lead = |node: NodeId| may_lead(image, node);
         act(&Rules {
             may_lead: &may_lead,
-            unclean: unclean || unclean_allowed(&layers, settings),
+            unclean: unclean
+                || unclean_allowed(&layers, settings)
+                || mutation::is(Mutation::ElectAnyone),
             in_sync_min: in_sync_min
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(1),

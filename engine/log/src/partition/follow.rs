@@ -4,6 +4,7 @@ use super::{PartitionLog, home};
 use crate::error::AppendError;
 use crate::walk::Found;
 use plimsoll_wire::batch::{self, BatchHeader};
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::types::{Offset, TimestampMs};
 
 impl PartitionLog {
@@ -53,6 +54,9 @@ impl PartitionLog {
             };
             log.active
                 .note(home, &found, log.config.index_interval_bytes)?;
+            if mutation::is(Mutation::ForgetSequencesOnFailover) {
+                return Ok(());
+            }
             log.note_producer(header, marker)
         })?;
         self.epochs

@@ -7,11 +7,15 @@ mod commits;
 mod compaction;
 mod duplicates;
 mod finally_read;
+mod high_watermark;
+mod in_sync;
+mod leaders;
 mod lost;
 mod offsets;
 mod order;
 mod owners;
 mod polls;
+mod prefix;
 mod processed;
 mod progress;
 mod sense;
@@ -72,11 +76,15 @@ impl Default for Checkers {
                 Box::<compaction::Compaction>::default(),
                 Box::<duplicates::Duplicates>::default(),
                 Box::<finally_read::FinallyRead>::default(),
+                Box::<high_watermark::HighWatermark>::default(),
+                Box::<in_sync::InSync>::default(),
+                Box::<leaders::Leaders>::default(),
                 Box::<lost::Lost>::default(),
                 Box::<offsets::Offsets>::default(),
                 Box::<order::Order>::default(),
                 Box::<owners::Owners>::default(),
                 Box::<polls::Polls>::default(),
+                Box::<prefix::Prefix>::default(),
                 Box::<processed::Processed>::default(),
                 Box::<progress::Progress>::default(),
                 Box::<sense::Sense>::default(),

@@ -100,7 +100,16 @@ async fn create(client: &mut Client, wanted: &Wanted) -> bool {
     }
 }
 
+/// Looks for a topic that was made. A node of a cluster may not have heard of
+/// it yet, and is asked again.
 async fn look_for(client: &mut Client, name: &str) {
+    let is_alone = client.door.world().borrow().nodes().len() == 1;
+    while !is_there(client, name, is_alone).await {
+        client.back_off().await;
+    }
+}
+
+async fn is_there(client: &mut Client, name: &str, is_alone: bool) -> bool {
     let topic = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
     let query = MetadataRequest::default()
         .with_topics(Some(vec![topic]))
@@ -108,14 +117,17 @@ async fn look_for(client: &mut Client, name: &str) {
     let node = client.directory.anyone();
     let answer: Result<MetadataResponse, Broken> =
         client.ask(node, (ApiKey::Metadata, METADATA), &query).await;
-    let Ok(response) = answer else { return };
+    let Ok(response) = answer else {
+        return is_alone;
+    };
     let code = response
         .topics
         .first()
         .map(|topic| ErrorCode::from_wire(topic.error_code));
-    if code == Some(ErrorCode::UnknownTopicOrPartition) {
+    if code == Some(ErrorCode::UnknownTopicOrPartition) && is_alone {
         client.report(&Fact::TopicMissing {
             topic: name.to_owned(),
         });
     }
+    is_alone || code == Some(ErrorCode::None)
 }

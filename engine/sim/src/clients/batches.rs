@@ -224,6 +224,7 @@ pub fn unpack(
                 offset: record.offset.get(),
                 key: key.map(u32::from_be_bytes),
                 id: record.value.and_then(RecordId::of),
+                epoch: header.partition_leader_epoch.get(),
             });
         }
     }

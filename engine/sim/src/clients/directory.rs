@@ -1,6 +1,7 @@
 //! Who leads which partition, and who coordinates what, as a client knows it.
 
 use super::Client;
+use crate::facts::Partition;
 use crate::world::NodeIx;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
@@ -92,6 +93,12 @@ impl Client {
     /// A topic's id, once the client has seen its metadata.
     pub fn topic_id(&self, topic: &str) -> Option<Uuid> {
         self.directory.ids.get(topic).copied()
+    }
+
+    /// Asks one node about a partition, whoever leads it.
+    pub fn pin_leader(&mut self, of: &Partition, node: NodeIx) {
+        let key = (of.topic.to_owned(), of.index);
+        self.directory.leaders.insert(key, node);
     }
 
     /// The leader was not who we thought.

@@ -6,6 +6,7 @@ use super::batches::{FETCH, fetch, unpack};
 use super::directory::topic_name;
 use super::link::PATIENCE;
 use crate::facts::{Fact, Partition, Reader};
+use crate::world::NodeIx;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, ListOffsetsResponse};
 use plimsoll_wire::api::ApiKey;
@@ -198,31 +199,49 @@ pub async fn follow(mut client: Client, partitions: Vec<Partition>, committed_on
     }
 }
 
-/// Reads partitions from their beginning to their end.
-pub async fn audit(mut client: Client, partitions: Vec<Partition>, committed_only: bool) {
-    let reader = if committed_only {
-        Reader::AUDIT_COMMITTED
-    } else {
-        Reader::AUDIT
-    };
+/// Reads partitions from their beginning to their end: as leaders have them,
+/// or as one node has them, where it has them.
+pub async fn audit(
+    mut client: Client,
+    partitions: Vec<Partition>,
+    reader: Reader,
+    only: Option<NodeIx>,
+) {
     for from in partitions {
-        let start = loop {
-            if let Some(start) = end_of(&mut client, &from, EARLIEST).await {
-                break start;
-            }
+        if let Some(node) = only {
+            client.pin_leader(&from, node);
+        }
+        let Some(start) = start_of(&mut client, &from, only).await else {
+            continue;
         };
         let mut tail = Tail::new(reader, from.clone(), start);
         loop {
-            if let Polled::Up(end) = tail.poll(&mut client, 0).await
-                && tail.offset >= end
-            {
-                break;
+            match tail.poll(&mut client, 0).await {
+                Polled::Up(end) if tail.offset >= end => break,
+                // Not every node has every partition.
+                Polled::Failed if only.is_some() => break,
+                _ => {}
             }
         }
-        client.report(&Fact::ReadToEnd {
-            from,
-            end: tail.offset,
-            committed_only,
-        });
+        if only.is_none() {
+            client.report(&Fact::ReadToEnd {
+                from,
+                end: tail.offset,
+                committed_only: reader.committed_only,
+            });
+        }
+    }
+}
+
+/// Where a partition's log begins. A node that is read alone is read from the
+/// first offset: what it lacks of it, it answers with where its log begins.
+async fn start_of(client: &mut Client, of: &Partition, only: Option<NodeIx>) -> Option<i64> {
+    if only.is_some() {
+        return Some(0);
+    }
+    loop {
+        if let Some(start) = end_of(client, of, EARLIEST).await {
+            return Some(start);
+        }
     }
 }

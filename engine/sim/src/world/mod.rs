@@ -8,6 +8,9 @@
 pub mod network;
 pub mod node;
 
+mod peers;
+mod watch;
+
 use crate::checkers::{Checkers, Violation};
 use crate::dice::Dice;
 use crate::facts::Fact;
@@ -17,8 +20,8 @@ use crate::tally::Tally;
 use crate::trace::Trace;
 use bytes::{Bytes, BytesMut};
 use network::{ConnId, Fate, Network, Way};
-use node::{Effect, End, Node};
-use plimsoll_broker::BrokerConfig;
+use node::{Effect, End, Mail, Node};
+use plimsoll_broker::{BrokerConfig, PeerFault, Ticket};
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -81,6 +84,14 @@ enum Event {
     Tick(NodeIx, u32),
     /// A node's cleaner has its turn.
     Clean(NodeIx, u32),
+    /// Nodes are looked at.
+    Watch,
+    /// The cluster's work is due at a node.
+    Pulse(NodeIx, u32),
+    /// A node's request to another has no answer, for this reason.
+    Fails(NodeIx, u32, Ticket, PeerFault),
+    /// A node's request to another is given up.
+    Late(NodeIx, u32, Asked),
     /// A connection's parked request is due.
     LookAt(NodeIx, u32, ConnId),
     /// A task goes on.
@@ -150,6 +161,7 @@ pub struct World {
     planned: u64,
     questions: BTreeMap<Asked, Question>,
     ready: VecDeque<TaskId>,
+    said: watch::Said,
     dice: Dice,
 }
 
@@ -174,6 +186,7 @@ impl World {
             planned: 0,
             questions: BTreeMap::new(),
             ready: VecDeque::new(),
+            said: watch::Said::new(),
             dice,
         }
     }
@@ -240,6 +253,10 @@ impl World {
                     self.carry_out(ix, effects);
                 }
             }
+            Event::Watch => self.look_at_replicas(),
+            Event::Pulse(ix, life) => self.pulse(ix, life),
+            Event::Fails(ix, life, ticket, fault) => self.peer_fails(ix, life, ticket, fault),
+            Event::Late(ix, life, asked) => self.peer_is_late(ix, life, asked),
             Event::Wake(task) => self.ready.push_back(task),
         }
         for words in narrator::take() {
@@ -364,10 +381,16 @@ impl World {
         let Some(number) = bytes.first_chunk::<4>().copied().map(i32::from_be_bytes) else {
             return;
         };
+        if let Some((Place::Node(ix), _)) = self.network.ends(conn) {
+            return self.peer_answers(ix, (conn, number), Ok(bytes));
+        }
         self.answer((conn, number), Ok(bytes));
     }
 
     fn client_hears(&mut self, conn: ConnId) {
+        if let Some((Place::Node(ix), _)) = self.network.ends(conn) {
+            self.peer_hangs_up(ix, conn);
+        }
         self.lose(conn, Broken::Closed);
     }
 }
@@ -419,6 +442,7 @@ impl World {
                 self.report(&Fact::Started { node: ix });
                 self.plan(now, Event::Tick(ix, life));
                 self.plan(now, Event::Clean(ix, life));
+                self.plan(now, Event::Pulse(ix, life));
             }
             // The disk is full or fails: somebody else mends it first.
             Err(_) if self.node(ix).is_damaged => {
@@ -516,7 +540,8 @@ impl World {
         self.trace.note(self.now, &(conn, &bytes), || {
             format!("connection {} asks {ix}: {}", conn.0, question(&bytes))
         });
-        if self.node(ix).arrive(conn, BytesMut::from(bytes)) {
+        let mail = Mail::Request(conn, BytesMut::from(bytes));
+        if self.node(ix).arrive(mail) {
             self.plan_work(ix);
         }
     }
@@ -577,6 +602,7 @@ impl World {
                 Effect::LookAt(conn, at) => self.plan(at, Event::LookAt(ix, life, conn)),
             }
         }
+        self.send_errands(ix);
     }
 }
 

@@ -20,7 +20,8 @@ use crate::dice::Dice;
 use crate::moment::Moment;
 use bytes::{Bytes, BytesMut};
 use plimsoll_broker::{
-    Broker, BrokerConfig, BrokerError, Connection, Outcome, Parked, Part, Response, Wake,
+    Broker, BrokerConfig, BrokerError, Connection, Lane, Outcome, Outgoing, Parked, Part,
+    PeerFault, Response, Ticket, Wake,
 };
 use plimsoll_log::MemDisk;
 use plimsoll_wire::time::{Instant, Now};
@@ -51,6 +52,15 @@ pub enum Effect {
     Close(ConnId),
     /// A connection is to be looked at again by then.
     LookAt(ConnId, Moment),
+}
+
+/// What reaches a node.
+#[derive(Debug)]
+pub enum Mail {
+    /// A request.
+    Request(ConnId, BytesMut),
+    /// What became of a request to another node.
+    Answer(Ticket, Result<Bytes, PeerFault>),
 }
 
 /// A request in the order of arrival.
@@ -103,10 +113,14 @@ pub struct Node {
     broker: Option<Box<Broker>>,
     mono_at_start: Duration,
     sessions: BTreeMap<ConnId, Session>,
-    inbox: VecDeque<(ConnId, BytesMut)>,
+    inbox: VecDeque<Mail>,
     busy_until: Moment,
     is_working: bool,
     woken: Woken,
+    /// The node's connections to others.
+    pub lanes: BTreeMap<(NodeIx, Lane), ConnId>,
+    /// Its requests under way, by connection and correlation id.
+    pub errands: BTreeMap<(ConnId, i32), Ticket>,
 }
 
 impl Node {
@@ -128,6 +142,8 @@ impl Node {
             busy_until: Moment::START,
             is_working: false,
             woken: Woken::default(),
+            lanes: BTreeMap::new(),
+            errands: BTreeMap::new(),
         }
     }
 
@@ -182,6 +198,8 @@ impl Node {
         }
         let conns = std::mem::take(&mut self.sessions).into_keys().collect();
         self.inbox.clear();
+        self.lanes.clear();
+        self.errands.clear();
         self.broker = None;
         self.is_paused = false;
         self.disk = match end {
@@ -191,12 +209,12 @@ impl Node {
         conns
     }
 
-    /// A frame arrives. Answers whether a turn of work must be planned.
-    pub fn arrive(&mut self, conn: ConnId, frame: BytesMut) -> bool {
+    /// Something arrives. Answers whether a turn of work must be planned.
+    pub fn arrive(&mut self, mail: Mail) -> bool {
         if !self.is_up() {
             return false;
         }
-        self.inbox.push_back((conn, frame));
+        self.inbox.push_back(mail);
         !self.is_paused && !std::mem::replace(&mut self.is_working, true)
     }
 
@@ -219,11 +237,19 @@ impl Node {
         if self.is_paused {
             return effects;
         }
-        let Some((conn, frame)) = self.inbox.pop_front() else {
-            return effects;
-        };
-        self.busy_until = now + self.service;
-        self.handle(conn, frame, now, &mut effects);
+        match self.inbox.pop_front() {
+            Some(Mail::Request(conn, frame)) => {
+                self.busy_until = now + self.service;
+                self.handle(conn, frame, now, &mut effects);
+            }
+            Some(Mail::Answer(ticket, outcome)) => {
+                let clocks = self.clocks(now);
+                if let Some(broker) = &self.broker {
+                    broker.peer_answered(clocks, ticket, outcome);
+                }
+            }
+            None => return effects,
+        }
         self.settle(now, &mut effects);
         self.is_working = !self.inbox.is_empty();
         effects
@@ -343,6 +369,31 @@ impl Node {
         let next = broker.tick(clocks);
         self.settle(now, effects);
         self.moment_of(next).clamp(now + TICK_MIN, now + TICK_MAX)
+    }
+
+    /// Lets time pass in the cluster's work. Answers when to do so next.
+    pub fn pulse(&mut self, now: Moment, effects: &mut Vec<Effect>) -> Moment {
+        let clocks = self.clocks(now);
+        let Some(broker) = self.broker.as_ref().filter(|_| !self.is_paused) else {
+            return now + TICK_MAX;
+        };
+        let next = broker.pulse(clocks);
+        self.settle(now, effects);
+        self.moment_of(next).max(now + TICK_MIN)
+    }
+
+    /// The requests that the broker wants sent, and by when each is given up.
+    pub fn take_outgoing(&mut self) -> Vec<(Outgoing, Moment)> {
+        let Some(broker) = self.broker.as_ref().filter(|_| !self.is_paused) else {
+            return Vec::new();
+        };
+        let taken = broker.take_outgoing().into_iter();
+        taken
+            .map(|out| {
+                let deadline = self.moment_of(out.deadline);
+                (out, deadline)
+            })
+            .collect()
     }
 
     /// Gives the broker's cleaner a turn. Answers when its next is due.

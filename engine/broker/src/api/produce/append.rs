@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 use crate::topic_settings::TopicSettings;
 use crate::transactions::{Guard, Transacting};
 use plimsoll_coordinator::Producer;
-use plimsoll_log::{AppendAs, AppendError, Origin};
+use plimsoll_log::{AppendAs, AppendError, Origin, PartitionLog};
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::batch::{BatchHeader, InvalidBatch, ProduceRules, validate_produce};
 use plimsoll_wire::error_code::ErrorCode;

@@ -19,6 +19,7 @@ use crate::topic_name;
 use append::{Placed, Producing, append};
 use parked::{Called, ParkedProduce, Part, Unreplicated};
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::produce::{
     PartitionResponse, ProduceRequest, ProduceResponse, TopicData, TopicResponse,
 };
@@ -60,7 +61,8 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
             .as_ref()
             .is_ok_and(|placed| placed.unreplicated_to.is_some())
     };
-    if query.acks == -1 && results.iter().any(waits) {
+    let early = mutation::is(Mutation::AcknowledgeBeforeReplication);
+    if query.acks == -1 && !early && results.iter().any(waits) {
         return park(broker, &request, &query, results);
     }
     let response = respond(&query, &results);
