@@ -132,7 +132,9 @@ impl Model {
         let batch = BatchShape::filling(record.clone(), storage.batch.value)?;
         batch.check()?;
         let rate = Exact::from(rate);
-        let ratio = Range::between(Exact::from_f64(ratio.low), Exact::from_f64(ratio.high));
+        // More digits than a ratio can be measured to would not fit the fractions.
+        let digits = |ratio: f64| Exact::from_f64((ratio * 1e6).round() / 1e6);
+        let ratio = Range::between(digits(ratio.low), digits(ratio.high));
         let append_rate = ratio.map(|ratio| rate * batch.bytes_per_record(ratio));
         let filled = append_rate.map(|bytes| (segment / (bytes / partitions)).min(roll));
         let records = Exact::from(batch.records);

@@ -243,7 +243,8 @@ impl CpuCost {
 impl Measured {
     /// As a rate of records.
     pub fn rate(&self) -> Option<Parameter<Between<Rate>>> {
-        self.parameter(Rate::from_per_second, |value| format!("{value:.0}/s"))
+        let whole = |value: f64| Rate::from_per_second(value.round());
+        self.parameter(whole, |value| format!("{value:.0}/s"))
     }
 
     /// As a rate of bytes.

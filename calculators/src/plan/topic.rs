@@ -103,8 +103,10 @@ impl Topic {
 
 /// What `topic` takes once it has grown.
 pub(super) fn size(input: &Input, topic: &Topic, grown: Exact) -> Result<Sized, InputError> {
-    let rate = Exact::from(topic.rate) * grown;
-    let rate = Rate::from_per_second(rate.to_f64()).ok_or_else(|| too_large("rate"))?;
+    let grown = (Exact::from(topic.rate) * grown).to_f64();
+    // To a millionth: years of growth would otherwise leave long fractions.
+    let grown = (grown * 1e6).round() / 1e6;
+    let rate = Rate::from_per_second(grown).ok_or_else(|| too_large("rate"))?;
     let payload = Size::from_bytes(topic.record.payload_bytes());
     let count = partitions(&partitions::Input {
         consumers: topic.consumers,

@@ -114,6 +114,8 @@ pub(super) struct World<'s> {
     /// The broker that is gone.
     pub(super) lost: Option<u32>,
     to_send: u32,
+    /// The part of a nanosecond that the last gap left over.
+    rest: f64,
     measuring: bool,
     phase: Phase,
     acknowledged: u64,
@@ -152,6 +154,7 @@ impl<'s> World<'s> {
             free: Vec::new(),
             lost: None,
             to_send: 0,
+            rest: 0.0,
             measuring: false,
             phase: Phase::default(),
             acknowledged: 0,
@@ -511,8 +514,9 @@ impl<'s> World<'s> {
     }
 
     fn gap(&mut self) -> Nanos {
-        let gap = -(1.0 - self.rng.random::<f64>()).ln() / self.shape.batches * 1e9;
-        gap.round() as Nanos
+        let gap = -(1.0 - self.rng.random::<f64>()).ln() / self.shape.batches * 1e9 + self.rest;
+        self.rest = gap.fract();
+        gap as Nanos
     }
 
     fn send_next(&mut self) {

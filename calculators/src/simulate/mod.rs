@@ -38,7 +38,7 @@ pub const BUDGET: u32 = 200_000;
 /// Seeds, so that the answer has a low, a middle and a high.
 const SEEDS: u64 = 3;
 /// Most brokers and partitions of a model.
-const BROKERS_MAX: u32 = 10_000;
+const BROKERS_MAX: u32 = 1000;
 const PARTITIONS_MAX: u32 = 10_000_000;
 
 /// How long a request keeps a core.

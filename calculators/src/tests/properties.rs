@@ -14,8 +14,10 @@ use crate::network::{self, network};
 use crate::offsets::{self, offsets};
 use crate::parameter::Parameter;
 use crate::partitions::{self, partitions};
+use crate::plan;
 use crate::rebalance::{self, rebalance};
 use crate::retention::{self, retention};
+use crate::simulate;
 use crate::transactions::{self, transactions};
 use plimsoll_units::{Rate, Size, Span};
 use proptest::prelude::*;
@@ -151,4 +153,111 @@ proptest! {
         let took = mid(&lag(&input).expect("sound"), "catches up in");
         prop_assert!((took / (times * outage) as f64 - 1.0).abs() < 1e-6, "{}", took);
     }
+}
+
+fn requirement(per_second: u64, bytes: u64) -> plan::Input {
+    plan::Input::new(vec![plan::Topic {
+        name: "events".to_owned(),
+        rate: rate(per_second as f64),
+        record: RecordShape::of(Size::from_bytes(bytes)),
+        retention: of("7d"),
+        groups: 2,
+        processing: None,
+        consumers: None,
+        hot_key: None,
+    }])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Brokers turned round: the cluster that a load asks for carries it.
+    #[test]
+    fn the_brokers_for_a_load_carry_it(per_second in 1..100_000_000_u64, bytes in 1..100_000_u64,
+                                       groups in 0..10_u32) {
+        let mut input = brokers::Input::new(rate(per_second as f64), Size::from_bytes(bytes));
+        input.groups = groups;
+        input.link = Some(of("1250MB/s"));
+        let answer = brokers(&input).expect("a sound input");
+        let carried = mid(&answer, "they carry, one lost");
+        prop_assert!(carried >= (per_second * bytes) as f64 * (1.0 - 1e-9), "{}", carried);
+    }
+
+    #[test]
+    fn plans_rise_with_the_load(per_second in 1..100_000_000_u64, bytes in 1..10_000_u64) {
+        let figures = |per_second: u64, growth: f64| {
+            let mut input = requirement(per_second, bytes);
+            (input.growth, input.years) = (growth, 2);
+            let summary = plan::plan(&input).expect("a sound requirement").summary;
+            ["partitions", "brokers", "disk to provision", "into each"].map(|line| mid(&summary, line))
+        };
+        let least = figures(per_second, 0.0);
+        let more = figures(per_second * 2, 0.0);
+        let grown = figures(per_second, 0.5);
+        // What each broker takes need not rise: there may be more of them.
+        for at in 0..3 {
+            prop_assert!(least[at] <= more[at] && least[at] <= grown[at], "{:?} {:?} {:?}", least, more, grown);
+        }
+    }
+
+    /// retention.ms that the disk pays for is what binds when it is set.
+    #[test]
+    fn the_shortest_of_disk_time_and_bytes_binds(seconds in 1..10_000_000_u64, bytes in 1..1_000_000_000_000_u64) {
+        let input = retention::Input {
+            disk: of("30TB"),
+            rate: of("50K/s"),
+            record: RecordShape::of(of("1KB")),
+            storage: storage(3, 50),
+            slowest_consumer: None,
+            time: Some(Span::from_secs(seconds)),
+            bytes: Some(Size::from_bytes(bytes)),
+        };
+        let answer = retention(&input).expect("a sound input");
+        let lines = ["retention", "by retention.ms", "by retention.bytes"].map(|line| mid(&answer, line));
+        let least = lines.iter().copied().fold(f64::INFINITY, f64::min);
+        let named = ["the disk", "retention.ms", "retention.bytes"];
+        let binds = answer.binds.as_ref().map(|b| b.term.as_str());
+        let at = named.iter().position(|name| Some(*name) == binds).expect("one of them");
+        prop_assert_eq!(lines[at], least);
+        let behind = mid(&answer, "a consumer may be behind by");
+        prop_assert!((behind / (least * 50_000.0) - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn keys_that_move_are_those_with_another_remainder(current in 1..200_u32, more in 1..200_u32) {
+        let mut input = partitions::Input::new(of("1/s"), of("1KB"));
+        input.current = Some(current);
+        input.consumers = Some(current + more);
+        let answer = partitions(&input).expect("a sound input");
+        let needed = mid(&answer, "partitions") as u64;
+        let hashes = u64::from(current) * needed;
+        let moved = (0..hashes).filter(|h| h % u64::from(current) != h % needed).count();
+        let told = mid(&answer, "keys that move");
+        prop_assert!((told - moved as f64 / hashes as f64).abs() < 1e-9, "{} {}", told, moved);
+    }
+}
+
+/// What is measured has more digits than fractions can hold.
+#[test]
+fn measured_values_are_taken_as_they_come() {
+    let mut storage = storage(3, 12);
+    storage.ratio.value = crate::Between::new(3.141_592_653_589_793, 5.436_563_656_918_09);
+    let input = disk::Input {
+        storage,
+        ..topic(123_457, 1013, 604_800)
+    };
+    assert!(disk(&input).is_ok());
+    let mut input = requirement(98_765, 1013);
+    (input.growth, input.years) = (0.173, 9);
+    assert!(plan::plan(&input).is_ok());
+}
+
+#[test]
+fn a_plan_and_a_model_take_a_billion_records_a_second() {
+    let input = requirement(1_000_000_000, 1000);
+    let found = plan::plan(&input).expect("it fits");
+    assert!(mid(&found.summary, "disk to provision") > 1e18);
+    let mut model = simulate::Input::new(of("1G/s"), of("1KB"));
+    (model.brokers, model.partitions, model.budget) = (300, 100_000, 2000);
+    assert!(simulate::simulate(&model).is_ok());
 }
