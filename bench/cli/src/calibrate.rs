@@ -5,10 +5,13 @@ use crate::size::table::table;
 use anyhow::Context as _;
 use plimsoll_calculators::calibration::{Calibration, HoldBack, Measured, Scaling, hold_back};
 use plimsoll_calculators::{Exact, Unit};
+use plimsoll_plots::{CurveAxis, CurveChart};
 use plimsoll_results::load;
-use plimsoll_results::scaling::REACH;
+use plimsoll_results::scaling::{Prediction, REACH};
+use plimsoll_results::stats::Spread;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Fit the calculators' limits and costs to runs on this machine.
@@ -36,6 +39,9 @@ pub struct Args {
     /// or its 90 % intervals hold fewer than 80 % of the runs.
     #[arg(long)]
     check: bool,
+    /// Draw the first scaling law and its runs into this file, .svg or .png.
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -57,6 +63,9 @@ pub fn run(args: &Args) -> Outcome {
         runs.push(loaded.run);
     }
     let found = Calibration::of(&runs).map_err(Failure::usage)?;
+    if let Some(file) = &args.chart {
+        draw(&found, file)?;
+    }
     if args.check {
         return check(&found, args.json);
     }
@@ -159,6 +168,59 @@ fn law(scaling: &Scaling) -> String {
         fit.kappa.low,
         fit.kappa.high,
     )
+}
+
+/// The law between its intervals, and the runs' medians.
+fn draw(found: &Calibration, file: &Path) -> Result<(), Failure> {
+    crate::size::chart::check_ending(file)?;
+    let reasons = || anyhow::anyhow!("--chart: no law to draw: {}", found.left_out.join("; "));
+    let scaling = found
+        .scaling
+        .first()
+        .ok_or_else(|| Failure::runtime(reasons()))?;
+    let fit = scaling.fit().map_err(Failure::runtime)?;
+    const STEPS: u32 = 100;
+    let far = fit.largest * REACH;
+    let ns = (0..=STEPS).map(|step| far.powf(f64::from(step) / f64::from(STEPS)));
+    let told: Vec<_> = ns.map(|n| (n, fit.predict(n))).collect();
+    let mut runs: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for sample in &scaling.samples {
+        runs.entry(sample.n.to_bits())
+            .or_default()
+            .push(sample.value);
+    }
+    let median =
+        |(n, values): (u64, Vec<f64>)| Some((f64::from_bits(n), Spread::of(&values)?.median));
+    let line = |of: fn(&Prediction) -> f64| told.iter().map(|(n, p)| (*n, of(p))).collect();
+    let chart = CurveChart {
+        title: format!("Throughput by {}", scaling.setting),
+        subtitle: format!(
+            "The Universal Scalability Law fitted to {} runs, with the interval in which 90 % of runs lie, up to twice the largest value measured.",
+            fit.runs
+        ),
+        footer: format!("{} · {}", scaling.run, found.machine.cpu_model),
+        across: CurveAxis {
+            label: format!("{}, logarithmic", scaling.setting),
+            format: |value| Unit::Count.show(Exact::from_f64(value.round())),
+            log: true,
+        },
+        up: CurveAxis {
+            label: "records/s".to_owned(),
+            format: si,
+            log: false,
+        },
+        lines: vec![
+            ("law".to_owned(), line(|p| p.likely)),
+            (
+                "runs, median".to_owned(),
+                runs.into_iter().filter_map(median).collect(),
+            ),
+            ("least".to_owned(), line(|p| p.bounds.low)),
+            ("most".to_owned(), line(|p| p.bounds.high)),
+        ],
+    };
+    let drawn = chart.draw("scaling-law").map_err(Failure::runtime)?;
+    drawn.write_file(file).map_err(Failure::runtime)
 }
 
 /// A rate of records for a person.

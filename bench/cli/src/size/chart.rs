@@ -9,13 +9,7 @@ use std::path::Path;
 
 /// Draws the curve of `answer` into `file`.
 pub fn draw(answer: &Answer, file: &Path) -> Result<(), Failure> {
-    let ending = file.extension().and_then(|ending| ending.to_str());
-    if !matches!(ending, Some("svg" | "png")) {
-        return Err(Failure::usage(anyhow!(
-            "--chart is {}; accepted: a file that ends in .svg or .png",
-            file.display()
-        )));
-    }
+    check_ending(file)?;
     let curve = answer.curves.first().ok_or_else(|| {
         Failure::usage(anyhow!(
             "--chart: {} has no curve; accepted with disk, lag, transactions and cost",
@@ -25,6 +19,18 @@ pub fn draw(answer: &Answer, file: &Path) -> Result<(), Failure> {
     let chart = chart(answer, curve).draw(&answer.calculator);
     let chart = chart.map_err(Failure::runtime)?;
     chart.write_file(file).map_err(Failure::runtime)
+}
+
+/// Refuses a file that is neither SVG nor PNG.
+pub fn check_ending(file: &Path) -> Result<(), Failure> {
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    match ending {
+        Some("svg" | "png") => Ok(()),
+        _ => Err(Failure::usage(anyhow!(
+            "--chart is {}; accepted: a file that ends in .svg or .png",
+            file.display()
+        ))),
+    }
 }
 
 fn chart(answer: &Answer, curve: &Curve) -> CurveChart {

@@ -2,7 +2,7 @@
 
 mod brokers;
 pub mod calibrated;
-mod chart;
+pub mod chart;
 mod choose;
 mod compaction;
 mod consumers;

@@ -14,12 +14,11 @@
 //! One broker holds one copy. Each replica's directory is such a copy, so
 //! replication multiplies both sides of the comparison alike.
 
+mod cases;
+
+use cases::{CASES, Case};
 use plimsoll::embedded::{Embedded, Options};
-use plimsoll_calculators::answer::Value;
-use plimsoll_calculators::batch::{BatchShape, HeaderShape, RecordShape};
-use plimsoll_calculators::disk::{Input, Storage, disk};
-use plimsoll_calculators::{Answer, Between, Parameter};
-use plimsoll_units::{Rate, Size, Span};
+use plimsoll_calculators::batch::HEADER_BYTES;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -30,209 +29,12 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 const WAIT: Duration = Duration::from_secs(60);
-/// What each topic's log holds at the end, about.
-const TARGET_BYTES: u64 = 1_000_000;
+/// Batches of a calibration, and where its records begin, so that they are
+/// others.
+const CALIBRATED: u64 = 8;
+const OTHERS: u64 = 1 << 30;
 const UNCOMPRESSED_WITHIN: f64 = 0.005;
 const COMPRESSED_WITHIN: f64 = 0.02;
-
-/// One combination.
-#[derive(Clone, Copy)]
-struct Case {
-    value: usize,
-    key: Option<usize>,
-    headers: &'static [(usize, usize)],
-    /// Records of a batch.
-    records: u32,
-    codec: &'static str,
-    partitions: u32,
-    segment: u64,
-    /// Segments of records that have expired, in front of the others.
-    expired_segments: u64,
-}
-
-const PLAIN: Case = Case {
-    value: 1000,
-    key: None,
-    headers: &[],
-    records: 16,
-    codec: "none",
-    partitions: 1,
-    segment: 1 << 20,
-    expired_segments: 0,
-};
-
-const CASES: [Case; 20] = [
-    PLAIN,
-    Case {
-        value: 100,
-        records: 100,
-        ..PLAIN
-    },
-    Case {
-        value: 100,
-        records: 100,
-        key: Some(16),
-        partitions: 3,
-        ..PLAIN
-    },
-    Case {
-        key: Some(36),
-        headers: &[(10, 20), (4, 8)],
-        ..PLAIN
-    },
-    Case {
-        value: 10_000,
-        records: 1,
-        ..PLAIN
-    },
-    Case {
-        value: 10_000,
-        records: 8,
-        partitions: 2,
-        ..PLAIN
-    },
-    Case {
-        value: 1,
-        records: 500,
-        ..PLAIN
-    },
-    Case {
-        value: 0,
-        records: 200,
-        key: Some(20),
-        ..PLAIN
-    },
-    Case {
-        value: 200_000,
-        records: 1,
-        ..PLAIN
-    },
-    Case {
-        value: 512,
-        records: 64,
-        key: Some(8),
-        headers: &[(4, 100)],
-        segment: 256 << 10,
-        ..PLAIN
-    },
-    Case {
-        segment: 64 << 10,
-        ..PLAIN
-    },
-    Case {
-        segment: 256 << 10,
-        expired_segments: 3,
-        ..PLAIN
-    },
-    Case {
-        value: 100,
-        records: 200,
-        segment: 128 << 10,
-        expired_segments: 5,
-        ..PLAIN
-    },
-    Case {
-        value: 5000,
-        records: 4,
-        partitions: 2,
-        segment: 512 << 10,
-        expired_segments: 2,
-        ..PLAIN
-    },
-    Case {
-        codec: "gzip",
-        records: 64,
-        ..PLAIN
-    },
-    Case {
-        codec: "snappy",
-        records: 64,
-        ..PLAIN
-    },
-    Case {
-        codec: "lz4",
-        records: 64,
-        key: Some(24),
-        ..PLAIN
-    },
-    Case {
-        codec: "zstd",
-        records: 64,
-        ..PLAIN
-    },
-    Case {
-        codec: "zstd",
-        value: 200,
-        records: 500,
-        headers: &[(6, 12)],
-        ..PLAIN
-    },
-    Case {
-        codec: "lz4",
-        value: 4000,
-        partitions: 2,
-        segment: 256 << 10,
-        ..PLAIN
-    },
-];
-
-impl Case {
-    fn shape(&self) -> BatchShape {
-        let headers = self.headers.iter().map(|&(key, value)| HeaderShape {
-            key: Size::from_bytes(key as u64),
-            value: Size::from_bytes(value as u64),
-        });
-        BatchShape {
-            record: RecordShape {
-                key: self.key.map(|key| Size::from_bytes(key as u64)),
-                value: Size::from_bytes(self.value as u64),
-                headers: headers.collect(),
-            },
-            records: self.records,
-            spread_ms: 0,
-        }
-    }
-
-    /// Batches of one partition that stay.
-    fn batches(&self) -> u64 {
-        (TARGET_BYTES / self.shape().bytes() / u64::from(self.partitions)).max(20)
-    }
-
-    /// Batches of one partition that expire: whole segments of them.
-    fn expired(&self) -> u64 {
-        self.expired_segments * (self.segment / self.shape().bytes())
-    }
-
-    /// What `size disk` says: log and indexes of one copy.
-    fn predicted(&self, ratio: f64) -> f64 {
-        let shape = self.shape();
-        let records = self.batches() * u64::from(self.records * self.partitions);
-        let storage = Storage {
-            replication: 1,
-            brokers: 1,
-            partitions: self.partitions,
-            batch: Parameter::user(Size::from_bytes(shape.bytes())),
-            ratio: Parameter::user(Between::new(ratio, ratio)),
-            segment: Parameter::user(Size::from_bytes(self.segment)),
-            ..Storage::default()
-        };
-        let answer = disk(&Input {
-            rate: Rate::from_per_second(records as f64).expect("a rate"),
-            record: shape.record,
-            retention: Span::from_secs(1),
-            storage,
-        });
-        let answer = answer.expect("a sound input");
-        mid(&answer, "one copy, as logged") + mid(&answer, "its indexes")
-    }
-}
-
-fn mid(answer: &Answer, line: &str) -> f64 {
-    match &answer.get(line).expect(line).value {
-        Value::Quantity { mid, .. } => mid.as_f64().expect("finite"),
-        Value::Text(text) => panic!("{line} is {text}"),
-    }
-}
 
 /// Text that codecs shrink as they shrink events: words in an order that never
 /// repeats. The same seed gives the same text.
@@ -257,6 +59,11 @@ fn name(index: usize) -> String {
     format!("bytes-{index}")
 }
 
+/// The topic of a compressed case's calibration.
+fn calibration(index: usize) -> String {
+    format!("calibration-{index}")
+}
+
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.expect("after 1970").as_millis() as i64
@@ -277,8 +84,12 @@ fn create(address: &str) {
             .set("segment.bytes", &segment)
             .set("retention.ms", "3600000")
             .set("file.delete.delay.ms", "0");
-        let made = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()));
-        made.expect("an answer")[0].as_ref().expect("created");
+        let other = calibration(index);
+        let other = NewTopic::new(&other, 1, TopicReplication::Fixed(1));
+        let made = runtime.block_on(admin.create_topics([&topic, &other], &AdminOptions::new()));
+        for created in made.expect("an answer") {
+            created.expect("created");
+        }
     }
 }
 
@@ -314,23 +125,28 @@ fn produce(address: &str) {
                 // Every batch is later than the last, so that each has its time index entry.
                 let time = now - if expired { 7_200_000 } else { 600_000 } + round as i64;
                 for partition in 0..case.partitions {
-                    batch(&producer, *index, case, partition, round, time);
+                    batch(&producer, &name(*index), case, partition, round, time);
                 }
             }
             producer.flush(WAIT).expect("acknowledged");
         }
+        for (index, case) in cases.iter().filter(|_| codec != "none") {
+            for round in 0..CALIBRATED {
+                batch(
+                    &producer,
+                    &calibration(*index),
+                    case,
+                    0,
+                    OTHERS + round,
+                    now,
+                );
+                producer.flush(WAIT).expect("acknowledged");
+            }
+        }
     }
 }
 
-fn batch(
-    producer: &BaseProducer,
-    index: usize,
-    case: &Case,
-    partition: u32,
-    round: u64,
-    time: i64,
-) {
-    let topic = name(index);
+fn batch(producer: &BaseProducer, topic: &str, case: &Case, partition: u32, round: u64, time: i64) {
     for number in 0..case.records {
         let seed = (round << 32) | (u64::from(partition) << 24) | u64::from(number);
         let value = text(case.value, seed);
@@ -344,7 +160,7 @@ fn batch(
                 value: Some(&value),
             });
         }
-        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&topic)
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic)
             .partition(partition as i32)
             .timestamp(time)
             .payload(value.as_slice())
@@ -359,9 +175,9 @@ fn batch(
 }
 
 /// Bytes of all files under each topic's partitions, by their ending.
-fn counted(data: &Path, index: usize) -> BTreeMap<String, u64> {
+fn counted(data: &Path, topic: &str) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
-    let topic = format!("{}-", name(index));
+    let topic = format!("{topic}-");
     for entry in std::fs::read_dir(data)
         .expect("the data directory")
         .flatten()
@@ -402,7 +218,7 @@ fn expire(data: &Path) {
     let broker = Embedded::start(&options).expect("it starts again");
     let until = Instant::now() + WAIT;
     let late = |index: usize| {
-        let log: u64 = counted(data, index).values().sum();
+        let log: u64 = counted(data, &name(index)).values().sum();
         CASES[index].expired_segments > 0 && log as f64 > CASES[index].predicted(1.0) * 1.2
     };
     while (0..CASES.len()).any(late) {
@@ -415,57 +231,16 @@ fn expire(data: &Path) {
     broker.stop().expect("a clean stop");
 }
 
-/// The ratio that the first half of a topic's log shows, for the whole of it: a
-/// calibration on other records of the same kind.
-fn calibrated(case: &Case) -> f64 {
-    use plimsoll_wire::batch::{
-        BatchBuilder, BatchSettings, Header as WireHeader, Headers, Record,
-    };
-    use plimsoll_wire::compression::Compression;
-    use plimsoll_wire::types::{Offset, TimestampMs};
-    let codec = match case.codec {
-        "gzip" => Compression::Gzip,
-        "snappy" => Compression::Snappy,
-        "lz4" => Compression::Lz4,
-        "zstd" => Compression::Zstd,
-        _ => return 1.0,
-    };
-    let (mut before, mut after) = (0, 0);
-    for sample in 0..8_u64 {
-        let mut builder = BatchBuilder::new(BatchSettings {
-            compression: codec,
-            ..BatchSettings::default()
-        });
-        for number in 0..u64::from(case.records) {
-            let seed = (1 << 60) | (sample << 32) | number;
-            let (value, key) = (
-                text(case.value, seed),
-                case.key.map(|bytes| text(bytes, !seed)),
-            );
-            let own: Vec<_> = case
-                .headers
-                .iter()
-                .map(|&(k, v)| (text(k, 1), text(v, 2)))
-                .collect();
-            let headers: Vec<_> = own
-                .iter()
-                .map(|(key, value)| WireHeader {
-                    key,
-                    value: Some(value),
-                })
-                .collect();
-            builder.append(&Record {
-                offset: Offset(number as i64),
-                timestamp: TimestampMs(1_700_000_000_000),
-                key: key.as_deref(),
-                value: Some(&value),
-                headers: Headers::listed(&headers),
-            });
-        }
-        before += case.shape().record_bytes();
-        after += builder.build().expect("a batch").len() as u64 - 61;
+/// The ratio of other records of the same kind, from the same client: what a
+/// calibration says.
+fn calibrated(data: &Path, index: usize) -> f64 {
+    let case = &CASES[index];
+    if case.codec == "none" {
+        return 1.0;
     }
-    before as f64 / after as f64
+    let files = counted(data, &calibration(index));
+    let before = CALIBRATED * case.shape().record_bytes();
+    before as f64 / (files["log"] - CALIBRATED * HEADER_BYTES) as f64
 }
 
 /// A broker that is there already: its address, its data directory, and the
@@ -508,9 +283,9 @@ fn predicted_bytes_are_those_under_the_data_directory() {
 fn compare(data: &Path) {
     let mut wrong = Vec::new();
     for (index, case) in CASES.iter().enumerate() {
-        let files = counted(data, index);
+        let files = counted(data, &name(index));
         let real: u64 = files.values().sum();
-        let predicted = case.predicted(calibrated(case));
+        let predicted = case.predicted(calibrated(data, index));
         let off = predicted / real as f64 - 1.0;
         let within = if case.codec == "none" {
             UNCOMPRESSED_WITHIN
