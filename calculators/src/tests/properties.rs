@@ -241,7 +241,7 @@ proptest! {
 #[test]
 fn measured_values_are_taken_as_they_come() {
     let mut storage = storage(3, 12);
-    storage.ratio.value = crate::Between::new(3.141_592_653_589_793, 5.436_563_656_918_09);
+    storage.ratio.value = crate::Between::new(3.123_456_789_012_345, 5.436_563_656_918_09);
     let input = disk::Input {
         storage,
         ..topic(123_457, 1013, 604_800)
