@@ -36,8 +36,20 @@ pub struct Options {
     pub listen: Option<String>,
     /// Settings under Kafka's names.
     pub properties: Vec<(String, String)>,
+    /// What it is.
+    pub role: Role,
     /// Words added to the command line.
     pub extra: Vec<OsString>,
+}
+
+/// What a child process is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// A broker.
+    #[default]
+    Broker,
+    /// A sink that takes everything and keeps nothing.
+    NullSink,
 }
 
 /// Why there is no broker.
@@ -187,6 +199,10 @@ fn command(options: &Options, data: &Path) -> Command {
     // The link names the running binary even after a new build replaced its file.
     let this = || PathBuf::from("/proc/self/exe");
     let mut command = Command::new(options.program.clone().unwrap_or_else(this));
+    if options.role == Role::NullSink {
+        command.arg("null-sink");
+        return command;
+    }
     let listen = options.listen.as_deref().unwrap_or("127.0.0.1:0");
     command
         .args(["serve", "--stop-at-stdin-eof", "--listen", listen, "--data"])

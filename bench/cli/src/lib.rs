@@ -15,6 +15,7 @@ pub mod failure;
 mod gate;
 mod groups;
 mod interrupt;
+mod null_sink;
 mod plan;
 mod report;
 mod run;
@@ -53,6 +54,8 @@ enum Command {
     Doctor(doctor::Args),
     Calibrate(calibrate::Args),
     Plan(Box<plan::Args>),
+    #[command(hide = true)]
+    NullSink(null_sink::Args),
 }
 
 impl Command {
@@ -69,6 +72,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(&args),
             Self::Calibrate(args) => calibrate::run(&args),
             Self::Plan(args) => plan::run(*args),
+            Self::NullSink(args) => null_sink::run(&args),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::observe::{Observed, Side};
 use crate::verify::Counts;
+use plimsoll_results::CellResult;
 use std::time::Duration;
 
 /// Schedule lag p99 may take this share of the latency objective.
@@ -22,6 +23,12 @@ const CLOCK_SLEW_MAX: f64 = 0.001;
 const CLOCK_READ_S: f64 = 0.005;
 /// Most time given to other machines, as a share of the window of one core.
 const STEAL_MAX: f64 = 0.05;
+
+/// From this share of what the client can send at all, it is the client that is
+/// measured.
+const CLIENT_SHARE_MAX: f64 = 0.95;
+/// A broker that uses this much of a core may still be the reason.
+const BROKER_BUSY_CORES: f64 = 0.5;
 
 /// What a cell is judged by.
 #[derive(Clone, Debug)]
@@ -67,6 +74,35 @@ pub fn audit(evidence: &Evidence<'_>) -> Vec<String> {
     audit_client(evidence, &mut reasons);
     audit_records(evidence, &mut reasons);
     reasons
+}
+
+/// Judges a cell by what its client can send at all, where that is known.
+pub fn audit_capacity(result: &mut CellResult) {
+    let Some(capacity) = &result.client_capacity else {
+        return;
+    };
+    let (most, throughput) = (capacity.records_per_s, &result.throughput);
+    let achieved = throughput.records_per_s;
+    let broker = result.resources.broker.as_ref();
+    let cores = broker.map(|usage| usage.cpu_seconds / throughput.window_s.max(1e-3));
+    let reason = match throughput.target_records_per_s {
+        Some(target) if achieved < target * ACHIEVED_MIN && most < target => format!(
+            "the client can send no more than {most:.0} of these records/s, to a sink that \
+             answers at once: {target:.0} is more than this machine can offer"
+        ),
+        _ if achieved >= most * CLIENT_SHARE_MAX
+            && cores.is_none_or(|cores| cores < BROKER_BUSY_CORES) =>
+        {
+            let percent = 100.0 * achieved / most.max(1e-9);
+            format!(
+                "the client sent {percent:.0} % of what it can send to a sink that answers at \
+                 once: this measures the client"
+            )
+        }
+        _ => return,
+    };
+    result.valid = false;
+    result.invalid_reasons.push(reason);
 }
 
 fn audit_load(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
@@ -187,6 +223,7 @@ fn audit_records(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plimsoll_results::{ClientCapacity, Usage};
 
     fn side(busiest_thread: f64) -> Side {
         Side {
@@ -236,6 +273,44 @@ mod tests {
         check(|_, _, _| {}, "");
         check(|evidence, _, _| evidence.target = None, "");
         check(|_, _, counts| counts.duplicated = 0, "");
+    }
+
+    #[test]
+    fn a_client_at_its_limit_is_told_from_a_broker_at_its_own() {
+        let check = |achieved: f64, target: Option<f64>, cores: Option<f64>, expected: &str| {
+            let mut result = CellResult {
+                client_capacity: Some(ClientCapacity {
+                    records_per_s: 1000.0,
+                    cpu_nanos_per_record: 500.0,
+                }),
+                valid: true,
+                ..CellResult::default()
+            };
+            result.throughput.records_per_s = achieved;
+            result.throughput.target_records_per_s = target;
+            result.throughput.window_s = 2.0;
+            result.resources.broker = cores.map(|cores| Usage {
+                cpu_seconds: 2.0 * cores,
+                ..Usage::default()
+            });
+            audit_capacity(&mut result);
+            let reasons = result.invalid_reasons.join("; ");
+            assert!(reasons.contains(expected), "{reasons}");
+            assert_eq!(result.valid, reasons.is_empty());
+            assert_eq!(reasons.is_empty(), expected.is_empty(), "{reasons}");
+        };
+        check(700.0, None, Some(0.3), "");
+        check(
+            960.0,
+            None,
+            Some(0.3),
+            "the client sent 96 % of what it can",
+        );
+        check(960.0, None, None, "this measures the client");
+        check(960.0, None, Some(0.9), "");
+        check(500.0, Some(500.0), Some(0.1), "");
+        check(900.0, Some(2000.0), Some(0.9), "no more than 1000 of these");
+        check(500.0, Some(800.0), Some(0.9), "");
     }
 
     #[test]

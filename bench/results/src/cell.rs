@@ -48,6 +48,10 @@ pub struct CellResult {
     /// else in this cell is of the rate that was held in the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
+    /// What the client can send at all with these settings; absent where that
+    /// was not in question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_capacity: Option<ClientCapacity>,
     /// Whether the measurement may be used for a verdict.
     pub valid: bool,
     /// Why it may not. Empty exactly when `valid`.
@@ -59,6 +63,15 @@ pub struct CellResult {
     /// The cell's `.hlog` file, relative to the result's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram_file: Option<String>,
+}
+
+/// The cell's producers against a sink that answers at once and keeps nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientCapacity {
+    /// Records acknowledged per second, as fast as the client can.
+    pub records_per_s: f64,
+    /// CPU time of the client for each of them.
+    pub cpu_nanos_per_record: f64,
 }
 
 /// Rates over the measured window, without warm-up and drain.

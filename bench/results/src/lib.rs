@@ -27,8 +27,8 @@ pub mod stats;
 mod store;
 
 pub use cell::{
-    Backlog, CellResult, Latency, LatencyKind, LatencySummary, Params, Poison, Probe, Resources,
-    Search, Second, Throughput, Transactions, Usage, Verified,
+    Backlog, CellResult, ClientCapacity, Latency, LatencyKind, LatencySummary, Params, Poison,
+    Probe, Resources, Search, Second, Throughput, Transactions, Usage, Verified,
 };
 pub use drift::drift;
 pub use error::ResultError;

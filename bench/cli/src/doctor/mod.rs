@@ -9,10 +9,12 @@ mod readings;
 mod text;
 
 use crate::failure::{Failure, Outcome};
+use crate::null_sink::capacity::Capacities;
 use anyhow::Context as _;
 use floors::Floor;
 use judge::{Limit, Obstacle};
-use plimsoll_results::Fingerprint;
+use plimsoll_results::{ClientCapacity, Fingerprint};
+use plimsoll_workloads::Spec;
 use readings::Readings;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -38,12 +40,18 @@ pub struct Args {
     json: bool,
 }
 
+/// The load whose client is measured: the commonest sizes.
+const CLIENT_WORKLOAD: &str = "[producer]\ncount = 1\nbatch_bytes = \"64KiB\"\n\
+                               [records]\nsize = \"1KiB\"\n[load]\nrate = \"max\"\n";
+
 /// Everything that was found.
 #[derive(Clone, Debug, Serialize)]
 struct Report {
     machine: Fingerprint,
     data: PathBuf,
     floors: Vec<Floor>,
+    /// What the native client can send at all, of [`CLIENT_WORKLOAD`].
+    client: ClientCapacity,
     limits: Vec<Limit>,
     obstacles: Vec<Obstacle>,
 }
@@ -72,11 +80,19 @@ fn examine(data: &Path) -> anyhow::Result<Report> {
     let before = Readings::read(Path::new("/"), data)?;
     let floors = floors::measure(data)
         .with_context(|| format!("cannot measure the disk of {}", data.display()))?;
+    let client = client(&machine).context("cannot measure the client")?;
     Ok(Report {
+        client,
         limits: judge::limits(&before),
         obstacles: judge::obstacles(&before, &machine),
         machine,
         data: data.to_owned(),
         floors,
     })
+}
+
+fn client(machine: &Fingerprint) -> anyhow::Result<ClientCapacity> {
+    let plan = Spec::parse(CLIENT_WORKLOAD, "doctor", Path::new("."), &[])?.plan()?;
+    let (run, cell) = plan.iter().next().context("the workload has no cell")?;
+    Capacities::open(&machine.hash).of(cell, run)
 }

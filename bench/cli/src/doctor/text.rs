@@ -22,6 +22,13 @@ pub fn render(report: &Report) -> String {
             floor.how
         );
     }
+    let _ = writeln!(
+        out,
+        "  {:<28} {:>11}   1 KiB records in 64 KiB batches to a sink that answers at once, {:.0} ns of CPU each",
+        "native client",
+        format!("{:.2} M/s", report.client.records_per_s / 1e6),
+        report.client.cpu_nanos_per_record
+    );
     heading(&mut out, "limits");
     for limit in &report.limits {
         let mark = limit.advice.as_ref().map_or(" ", |_| ATTENTION);
@@ -105,6 +112,7 @@ fn shown(floor: &Floor) -> String {
 mod tests {
     use super::*;
     use crate::doctor::judge::{Limit, Obstacle};
+    use plimsoll_results::ClientCapacity;
 
     #[test]
     fn a_report_reads_well() {
@@ -136,6 +144,10 @@ mod tests {
                 floor("fsync p50", 85.25, Unit::Microseconds),
                 floor("fsync p99", 2510.0, Unit::Microseconds),
             ],
+            client: ClientCapacity {
+                records_per_s: 1.25e6,
+                cpu_nanos_per_record: 640.4,
+            },
             limits: vec![
                 Limit {
                     name: "open files",

@@ -6,8 +6,10 @@ use super::table;
 use super::target::TargetChoice;
 use crate::failure::Failure;
 use crate::interrupt::Stop;
+use crate::null_sink::capacity::{Capacities, is_in_question};
 use anyhow::Context as _;
 use plimsoll_drive::DriveError;
+use plimsoll_drive::audit::audit_capacity;
 use plimsoll_drive::cell::{ClusterInfo, Interrupt, Options, Progress, describe_client, run_cell};
 use plimsoll_results::{self as results, CellResult, Fingerprint, RunResult, Target, TargetKind};
 use plimsoll_workloads::{Cell, Plan, Run};
@@ -32,6 +34,7 @@ pub struct Session<'a> {
     target: TargetChoice,
     place: Place,
     stop: Stop,
+    capacities: Capacities,
     display: Display,
     result: RunResult,
     quiet: bool,
@@ -57,6 +60,7 @@ impl<'a> Session<'a> {
             target,
             place,
             stop,
+            capacities: Capacities::open(&result.fingerprint.hash),
             display,
             result,
             quiet,
@@ -76,7 +80,8 @@ impl<'a> Session<'a> {
                 continue;
             }
             match self.cell(cell, run) {
-                Ok(result) => {
+                Ok(mut result) => {
+                    self.audit_client(cell, run, &mut result);
                     self.display.end(&result);
                     self.place.keep(result)?;
                     self.save()?;
@@ -99,6 +104,19 @@ impl<'a> Session<'a> {
         } else {
             Ending::Clean
         })
+    }
+
+    /// Judges a cell by what its client can send at all, where that matters.
+    /// Not to know it is no reason to lose the cell.
+    fn audit_client(&mut self, cell: &Cell, run: &Run, result: &mut CellResult) {
+        if !is_in_question(result) || self.stop.is_asked() {
+            return;
+        }
+        match self.capacities.of(cell, run) {
+            Ok(capacity) => result.client_capacity = Some(capacity),
+            Err(error) => tracing::warn!("what the client can send at all is not known: {error:#}"),
+        }
+        audit_capacity(result);
     }
 
     fn cell(&mut self, cell: &Cell, run: &Run) -> anyhow::Result<CellResult> {

@@ -105,6 +105,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
     let bytes = observed_bytes(&measured);
     let observed = &measured.observed;
     CellResult {
+        client_capacity: None,
         id: cell.id.to_string(),
         params: cell.params.clone(),
         repeat: run.repeat,
