@@ -4,7 +4,9 @@ cost the broker, in CPU time of its process, sockets and all.
 Requests are encoded once and sent over raw sockets, many under way at a time, so
 that the client does not count: offsets of one and of ten partitions a request,
 and transactions of the older flow (AddPartitionsToTxn, EndTxn) over one
-partition, on as many connections as transactional ids."""
+partition, on as many connections as transactional ids. Then many idempotent
+producers write one record each into one partition, and the broker's memory is
+set against that of as many records of one producer."""
 
 import os
 import socket
@@ -120,6 +122,60 @@ def transactions(broker):
     return work
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def crc_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+CRC = crc_table()
+
+
+def produce(partition, producer, sequence):
+    """Produce 3 with one batch of one record."""
+    now = int(time.time() * 1000)
+    record = b"\x10\x00\x00\x00\x01\x04ab\x00"
+    covered = struct.pack(">hiqqqhii", 0, 0, now, now, producer, 0, sequence, 1) + record
+    batch = struct.pack(">iBI", -1, 2, crc32c(covered)) + covered
+    batch = struct.pack(">qi", 0, len(batch)) + batch
+    data = struct.pack(">i", partition) + struct.pack(">i", len(batch)) + batch
+    topic = string(TOPIC) + array([data])
+    return frame(0, 3, struct.pack(">hhi", -1, -1, 30_000) + array([topic]))
+
+
+def memory(broker):
+    with open(f"/proc/{broker.process.pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def producers(broker, count):
+    """Bytes for each producer id that a partition knows."""
+    wire = Wire(broker)
+    grown = []
+    for partition, ids in [(1, lambda number: 1), (2, lambda number: 10_000 + number)]:
+        before = memory(broker)
+        for first in range(0, count, IN_FLIGHT):
+            batches = range(first, first + IN_FLIGHT)
+            sequence = (lambda number: number) if partition == 1 else (lambda number: 0)
+            wire.send(b"".join(produce(partition, ids(number), sequence(number)) for number in batches))
+            for _ in batches:
+                # Before the throttle time: code, base offset and append time.
+                if wire.answer()[-22:-20] != NO_ERROR:
+                    sys.exit("commit-cost: a record was refused")
+        grown.append(memory(broker) - before)
+    print(f"a producer id in a partition: {(grown[1] - grown[0]) / count:.0f} bytes ({count} of them)", flush=True)
+
+
 def main():
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 5.0
     with tempfile.TemporaryDirectory() as data:
@@ -129,6 +185,7 @@ def main():
         report("commits of one partition", broker, seconds, offsets(broker, 1))
         report("commits of ten partitions", broker, seconds, offsets(broker, 10))
         report("transactions over one partition", broker, seconds, transactions(broker))
+        producers(broker, 50_000)
         broker.stop()
 
 

@@ -26,7 +26,7 @@ RECORDS = 600
 SESSION_MS = 4000
 # Where nobody's session is to end, however long a restart takes.
 LONG_SESSION_MS = 60_000
-PATIENCE_S = 60
+PATIENCE_S = 120
 BROKER = [
     "group.initial.rebalance.delay.ms=200",
     "group.min.session.timeout.ms=1000",

@@ -37,6 +37,12 @@ impl Guards {
         self.standing.get(&producer) == Some(&guard)
     }
 
+    /// Whether no transaction is being verified.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.standing.is_empty()
+    }
+
     /// The transaction has begun here, has ended, or is none.
     pub(crate) fn lower(&mut self, producer: ProducerId) {
         self.standing.remove(&producer);

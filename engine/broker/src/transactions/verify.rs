@@ -81,3 +81,98 @@ impl Broker {
         Err(Refusal::new(shown, words))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::BrokerConfig;
+    use plimsoll_coordinator::transaction::{EndTransaction, InitProducer};
+    use plimsoll_log::MemDisk;
+    use plimsoll_wire::time::Instant;
+    use plimsoll_wire::types::TimestampMs;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const NOW: Now = Now {
+        wall: TimestampMs(1_700_000_000_000),
+        mono: Instant(Duration::from_secs(100)),
+    };
+
+    fn broker() -> Broker {
+        let few = [
+            ("offsets.topic.num.partitions", "1"),
+            ("transaction.state.log.num.partitions", "1"),
+        ];
+        let few = few.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (mut config, _) = BrokerConfig::from_properties(few).expect("the settings are fine");
+        config.log_dirs = vec![PathBuf::from("/data")];
+        let broker = Broker::new(config, Arc::new(MemDisk::new()), NOW).expect("it starts");
+        broker.auto_create(NOW, &["orders"]);
+        broker
+    }
+
+    fn end(broker: &Broker, producer: Producer) -> TransactionReply {
+        let end = TransactionCommand::End(EndTransaction {
+            id: "pay".into(),
+            producer,
+            commit: true,
+            client_version: 0,
+        });
+        broker.transact("pay", end, NOW).expect("an answer")
+    }
+
+    /// The story: a producer's last batch was verified, its transaction was
+    /// ended meanwhile, and the batch began a transaction that nobody would end:
+    /// readers of committed records stood still.
+    #[test]
+    fn what_was_verified_before_the_marker_is_not_written_after_it() {
+        let broker = broker();
+        let partition = broker.catalog().partition("orders", PartitionIndex(0));
+        let partition = Arc::clone(partition.expect("it was created"));
+        let init = TransactionCommand::Init(InitProducer {
+            id: "pay".into(),
+            timeout: Duration::from_secs(60),
+            expected: None,
+        });
+        let Ok(TransactionReply::Init(Ok(producer))) = broker.transact("pay", init, NOW) else {
+            panic!("expected a producer");
+        };
+        let pay = Transacting {
+            id: "pay",
+            producer,
+            adds: true,
+        };
+        let verify = || broker.verify_transaction(&pay, &partition, NOW);
+        let late = verify().expect("it is added");
+        assert!(partition.lock().admits(producer, Some(late)));
+        assert_eq!(end(&broker, producer), TransactionReply::End(Ok(producer)));
+        assert!(!partition.lock().admits(producer, Some(late)));
+        // Nor does the next transaction make room for it.
+        let next = verify().expect("it is added");
+        assert!(partition.lock().admits(producer, Some(next)));
+        assert!(!partition.lock().admits(producer, Some(late)));
+    }
+
+    #[test]
+    fn a_transaction_that_is_refused_leaves_no_guard() {
+        let broker = broker();
+        let partition = broker.catalog().partition("orders", PartitionIndex(0));
+        let partition = Arc::clone(partition.expect("it was created"));
+        let producer = Producer {
+            id: plimsoll_wire::types::ProducerId(7),
+            epoch: plimsoll_wire::types::ProducerEpoch(0),
+        };
+        let nobody = Transacting {
+            id: "nobody",
+            producer,
+            adds: true,
+        };
+        let refused = broker.verify_transaction(&nobody, &partition, NOW);
+        assert_eq!(
+            refused.err().map(|r| r.code),
+            Some(ErrorCode::InvalidProducerIdMapping)
+        );
+        assert!(partition.lock().guards.is_empty());
+    }
+}
