@@ -196,6 +196,34 @@ fn a_groups_lag_is_counted_in_records_and_seconds() {
 }
 
 #[test]
+fn readers_of_committed_records_lag_behind_the_last_stable_offset_only() {
+    let stage = Stage::new();
+    stage.json("topics create orders --partitions 1");
+    stage.write("orders", 0, 10);
+    stage.commit("readers", "orders", 4);
+    let writer: BaseProducer = stage
+        .client()
+        .set("transactional.id", "open")
+        .create()
+        .expect("a producer");
+    writer.init_transactions(PATIENCE).expect("it begins");
+    writer.begin_transaction().expect("it begins");
+    let record = BaseRecord::<(), [u8]>::to("orders").payload(b"undecided");
+    writer.send(record).expect("room in the queue");
+    writer.flush(PATIENCE).expect("it is written");
+    let row = |options: &str| {
+        let described = stage.json(&format!("groups describe readers {options}"));
+        let row = &described[0]["partitions"][0];
+        (row["log_end_offset"].clone(), row["lag"].clone())
+    };
+    assert_eq!(row(""), (11.into(), 7.into()));
+    assert_eq!(row("--read-committed"), (10.into(), 6.into()));
+    writer.commit_transaction(PATIENCE).expect("it commits");
+    // The record and its marker.
+    assert_eq!(row("--read-committed"), (12.into(), 8.into()));
+}
+
+#[test]
 fn a_group_is_moved_once_it_is_told_to() {
     let stage = Stage::new();
     stage.json("topics create orders --partitions 2");

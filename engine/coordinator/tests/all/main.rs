@@ -4,6 +4,7 @@
 mod actors;
 mod classic;
 mod consumer;
+mod crash_points;
 mod errors;
 mod ghosts;
 mod kafka_bytes;

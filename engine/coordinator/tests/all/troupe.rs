@@ -195,6 +195,12 @@ impl Troupe {
         self.take_over(shard);
     }
 
+    /// The same, and all but the first `records` are lost.
+    pub fn crash_at(&mut self, records: usize) {
+        self.high_watermark = Offset(records as i64);
+        self.crash_over();
+    }
+
     fn replayed(&self) -> TransactionShard {
         let mut shard = TransactionShard::new(TransactionConfig::default());
         for (key, value) in &self.journal {
