@@ -112,6 +112,12 @@ mod tests {
         broker
     }
 
+    fn orders(broker: &Broker) -> Arc<Partition> {
+        let catalog = broker.catalog();
+        let partition = catalog.partition("orders", PartitionIndex(0));
+        Arc::clone(partition.expect("it was created"))
+    }
+
     fn end(broker: &Broker, producer: Producer) -> TransactionReply {
         let end = TransactionCommand::End(EndTransaction {
             id: "pay".into(),
@@ -128,8 +134,7 @@ mod tests {
     #[test]
     fn what_was_verified_before_the_marker_is_not_written_after_it() {
         let broker = broker();
-        let partition = broker.catalog().partition("orders", PartitionIndex(0));
-        let partition = Arc::clone(partition.expect("it was created"));
+        let partition = orders(&broker);
         let init = TransactionCommand::Init(InitProducer {
             id: "pay".into(),
             timeout: Duration::from_secs(60),
@@ -157,8 +162,7 @@ mod tests {
     #[test]
     fn a_transaction_that_is_refused_leaves_no_guard() {
         let broker = broker();
-        let partition = broker.catalog().partition("orders", PartitionIndex(0));
-        let partition = Arc::clone(partition.expect("it was created"));
+        let partition = orders(&broker);
         let producer = Producer {
             id: plimsoll_wire::types::ProducerId(7),
             epoch: plimsoll_wire::types::ProducerEpoch(0),
