@@ -23,6 +23,7 @@ mod serve;
 mod size;
 mod target_config;
 mod topics;
+mod worker;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use failure::Outcome;
@@ -52,6 +53,7 @@ enum Command {
     Topics(topics::Args),
     Groups(groups::Args),
     Doctor(doctor::Args),
+    Worker(worker::Args),
     Calibrate(calibrate::Args),
     Plan(Box<plan::Args>),
     #[command(hide = true)]
@@ -70,6 +72,7 @@ impl Command {
             Self::Topics(args) => topics::run(args),
             Self::Groups(args) => groups::run(args),
             Self::Doctor(args) => doctor::run(&args),
+            Self::Worker(args) => worker::run(&args),
             Self::Calibrate(args) => calibrate::run(&args),
             Self::Plan(args) => plan::run(*args),
             Self::NullSink(args) => null_sink::run(&args),

@@ -105,6 +105,23 @@ pub fn audit_capacity(result: &mut CellResult) {
     result.invalid_reasons.push(reason);
 }
 
+/// Judges a cell by how well its workers' clocks are known.
+pub fn clock_doubt(result: &mut CellResult, objective: Option<Duration>) {
+    let worst = result.workers.iter().map(|clock| clock.bound_us);
+    let worst = worst.fold(0.0, f64::max);
+    let Some(allowed) = objective.map(|objective| objective.as_secs_f64() * 1e6 * LAG_SHARE_MAX)
+    else {
+        return;
+    };
+    if worst > allowed && result.latency.end_to_end.is_some() {
+        result.valid = false;
+        result.invalid_reasons.push(format!(
+            "the workers' clocks are known to {worst:.0} µs, more than 1 % of the objective \
+             ({allowed:.0} µs): end-to-end latency is not"
+        ));
+    }
+}
+
 fn audit_load(evidence: &Evidence<'_>, reasons: &mut Vec<String>) {
     let achieved = evidence.achieved;
     if let Some(target) = evidence

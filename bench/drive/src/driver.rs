@@ -17,6 +17,7 @@ use plimsoll_wire::types::Offset;
 use plimsoll_workloads::generate::{
     Header, Membership, STAMP_HEADER, STAMP_LEN, Stamp, StampPlace,
 };
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -187,7 +188,7 @@ impl ProducerJob {
 }
 
 /// What one producer did.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Produced {
     /// What it knows of its lanes, by partition.
     pub written: Vec<Written>,
@@ -331,7 +332,7 @@ impl Inspect {
 }
 
 /// What one consumer read.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Consumed {
     /// Its partitions.
     pub partitions: Vec<u32>,

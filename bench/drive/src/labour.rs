@@ -11,6 +11,7 @@ use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::driver::{FinishLine, Incoming};
 use crate::error::DriveError;
 use plimsoll_workloads::generate::Stamp;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub struct LabourSettings {
 }
 
 /// What became of poison.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoisonCounts {
     /// Records that could not be processed.
     pub met: u64,

@@ -27,6 +27,7 @@ pub mod observe;
 pub mod partitioner;
 pub mod record;
 pub mod search;
+pub mod team;
 pub mod verify;
 
 pub use error::DriveError;

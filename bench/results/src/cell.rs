@@ -52,6 +52,10 @@ pub struct CellResult {
     /// was not in question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_capacity: Option<ClientCapacity>,
+    /// The processes that carried the load, when there were several, and how
+    /// well their clocks are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<WorkerClock>,
     /// Whether the measurement may be used for a verdict.
     pub valid: bool,
     /// Why it may not. Empty exactly when `valid`.
@@ -63,6 +67,19 @@ pub struct CellResult {
     /// The cell's `.hlog` file, relative to the result's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram_file: Option<String>,
+}
+
+/// A worker's clock against that of the process that led the run. What passes
+/// between two workers, such as end-to-end latency, is off by at most the sum of
+/// their bounds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkerClock {
+    /// The worker's name.
+    pub worker: String,
+    /// By how much its clock was found to be ahead; taken out of all times.
+    pub ahead_us: f64,
+    /// How far off that may be.
+    pub bound_us: f64,
 }
 
 /// The cell's producers against a sink that answers at once and keeps nothing.
@@ -169,6 +186,25 @@ impl LatencyKind {
             Self::Commit => "commit",
             Self::Visibility => "visibility",
         }
+    }
+}
+
+impl Usage {
+    /// Adds what another process used at the same time.
+    pub fn absorb(&mut self, other: &Self) {
+        fn add<T: std::ops::AddAssign + Copy>(own: &mut Option<T>, its: Option<T>) {
+            match (own.as_mut(), its) {
+                (Some(own), Some(its)) => *own += its,
+                (None, its) => *own = its,
+                (Some(_), None) => {}
+            }
+        }
+        self.cpu_seconds += other.cpu_seconds;
+        add(&mut self.cpu_user_seconds, other.cpu_user_seconds);
+        add(&mut self.cpu_system_seconds, other.cpu_system_seconds);
+        add(&mut self.disk_written_bytes, other.disk_written_bytes);
+        add(&mut self.disk_read_bytes, other.disk_read_bytes);
+        self.peak_memory_bytes += other.peak_memory_bytes;
     }
 }
 

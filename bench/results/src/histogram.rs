@@ -6,7 +6,12 @@
 //! `clamped`.
 
 use crate::{Latency, LatencyKind, LatencySummary};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram as Hdr;
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 
 /// Digits that a recorded value keeps.
@@ -25,6 +30,45 @@ pub struct Histogram {
     inner: Hdr<u64>,
     not_positive: u64,
     clamped: u64,
+}
+
+/// A histogram in JSON: V2 deflate in base 64, and beside it the counts that
+/// the format has no place for.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    values: String,
+    not_positive: u64,
+    clamped: u64,
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut packed = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&self.inner, &mut packed)
+            .map_err(serde::ser::Error::custom)?;
+        let packed = Packed {
+            values: BASE64.encode(packed),
+            not_positive: self.not_positive,
+            clamped: self.clamped,
+        };
+        packed.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let packed = Packed::deserialize(deserializer)?;
+        let bytes = BASE64.decode(packed.values).map_err(D::Error::custom)?;
+        let values: Hdr<u64> = hdrhistogram::serialization::Deserializer::new()
+            .deserialize(&mut &bytes[..])
+            .map_err(D::Error::custom)?;
+        let mut own = Self::new();
+        own.inner.add(&values).map_err(D::Error::custom)?;
+        own.not_positive = packed.not_positive;
+        own.clamped = packed.clamped;
+        Ok(own)
+    }
 }
 
 impl Default for Histogram {

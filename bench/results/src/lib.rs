@@ -28,7 +28,7 @@ mod store;
 
 pub use cell::{
     Backlog, CellResult, ClientCapacity, Latency, LatencyKind, LatencySummary, Params, Poison,
-    Probe, Resources, Search, Second, Throughput, Transactions, Usage, Verified,
+    Probe, Resources, Search, Second, Throughput, Transactions, Usage, Verified, WorkerClock,
 };
 pub use drift::drift;
 pub use error::ResultError;

@@ -9,8 +9,10 @@ pub mod target;
 
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Stop;
+use crate::worker::Rendezvous;
 use anyhow::Context as _;
 use place::Place;
+use plimsoll_drive::team::{Board, Lead, Summons};
 use plimsoll_workloads::Spec;
 use session::{Ending, Session};
 use std::io::{ErrorKind, Write as _};
@@ -46,6 +48,21 @@ pub struct Args {
     /// The directory of the run [default: results/NAME-TIMESTAMP].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Let this many `plimsoll worker` processes carry the load, met through
+    /// --rendezvous; the target must be one that they all reach.
+    #[arg(long, value_name = "N", requires = "rendezvous",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    workers: Option<u32>,
+    /// The Kafka cluster to meet workers on: addresses of some of its brokers.
+    #[arg(long, value_name = "HOST:PORT,…", requires = "workers")]
+    rendezvous: Option<String>,
+    /// The topic to meet workers on [default: plimsoll-control].
+    #[arg(long, value_name = "TOPIC", requires = "rendezvous")]
+    topic: Option<String>,
+    /// How connections to the rendezvous are secured: a file of Kafka's client
+    /// properties.
+    #[arg(long, value_name = "FILE", requires = "rendezvous")]
+    rendezvous_config: Option<PathBuf>,
     /// Go on with an unfinished run: cells that are done are not run again.
     /// Without --out this is the workload's latest.
     #[arg(long)]
@@ -69,7 +86,8 @@ pub fn run(args: Args) -> Outcome {
     let target =
         TargetChoice::parse(&args.target, args.target_config.as_deref()).map_err(Failure::usage)?;
     let cluster = target.reach().map_err(Failure::runtime)?;
-    let place = Place::open(args.out, &plan, args.resume)?;
+    let team = team(&args, &target)?;
+    let place = Place::open(args.out.clone(), &plan, args.resume)?;
     let stop = Stop::install().context("cannot wait for signals")?;
     if target.ignores(&plan) && !args.quiet {
         eprintln!("warning: [broker] and [cluster] settings do not change a cluster that is there");
@@ -77,7 +95,19 @@ pub fn run(args: Args) -> Outcome {
     for warning in plan.warnings.iter().filter(|_| !args.quiet) {
         eprintln!("warning: {warning}");
     }
-    let mut session = Session::new(&plan, target, cluster, place, stop, args.quiet);
+    let lead = match team {
+        None => None,
+        Some((board, summons)) => {
+            let tell = |words: &str| {
+                if !args.quiet {
+                    eprintln!("{words}");
+                }
+            };
+            let gathered = Lead::gather(board, &summons, &tell, &|| stop.is_asked());
+            Some(gathered.map_err(Failure::runtime)?)
+        }
+    };
+    let mut session = Session::new(&plan, target, cluster, place, stop, args.quiet).led(lead);
     let ending = session.run();
     let shown = session.close();
     match ending {
@@ -92,6 +122,34 @@ pub fn run(args: Args) -> Outcome {
             Err(failure)
         }
     }
+}
+
+/// Where workers are met and how many are needed, when any are.
+fn team(args: &Args, target: &TargetChoice) -> Result<Option<(Board, Summons)>, Failure> {
+    let (Some(members), Some(rendezvous)) = (args.workers, &args.rendezvous) else {
+        return Ok(None);
+    };
+    if !matches!(target, TargetChoice::External(_)) {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--workers {members}: workers cannot reach the embedded broker; give --target \
+             HOST:PORT, for example of `plimsoll serve`"
+        )));
+    }
+    let nanos = jiff::Timestamp::now().as_nanosecond();
+    let session = format!("{nanos:x}-{:x}", std::process::id());
+    let meeting = Rendezvous::new(
+        rendezvous.clone(),
+        args.topic.clone(),
+        args.rendezvous_config.clone(),
+    );
+    let board = meeting.open(&format!("lead-{session}"))?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let summons = Summons {
+        session,
+        version,
+        members,
+    };
+    Ok(Some((board, summons)))
 }
 
 /// Writes to standard output. A reader that has had enough, such as `head`, is

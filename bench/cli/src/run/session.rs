@@ -10,9 +10,12 @@ use crate::null_sink::capacity::{Capacities, is_in_question};
 use anyhow::Context as _;
 use plimsoll_drive::DriveError;
 use plimsoll_drive::audit::audit_capacity;
-use plimsoll_drive::cell::{ClusterInfo, Interrupt, Options, Progress, describe_client, run_cell};
+use plimsoll_drive::cell::{
+    self, ClusterInfo, Interrupt, Options, Progress, describe_client, run_cell,
+};
+use plimsoll_drive::team::Lead;
 use plimsoll_results::{self as results, CellResult, Fingerprint, RunResult, Target, TargetKind};
-use plimsoll_workloads::{Cell, Plan, Run};
+use plimsoll_workloads::{Cell, CellSpec, Plan, Run};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +38,8 @@ pub struct Session<'a> {
     place: Place,
     stop: Stop,
     capacities: Capacities,
+    /// Who leads the workers on other machines, when there are any.
+    lead: Option<Lead>,
     display: Display,
     result: RunResult,
     quiet: bool,
@@ -61,14 +66,31 @@ impl<'a> Session<'a> {
             place,
             stop,
             capacities: Capacities::open(&result.fingerprint.hash),
+            lead: None,
             display,
             result,
             quiet,
         }
     }
 
-    /// Runs the cells that are not done.
+    /// The same, its load carried by the workers of `lead`.
+    #[must_use]
+    pub fn led(mut self, lead: Option<Lead>) -> Self {
+        self.lead = lead;
+        self
+    }
+
+    /// Runs the cells that are not done, and lets workers go.
     pub fn run(&mut self) -> Result<Ending, Failure> {
+        let ending = self.run_cells();
+        if let Some(lead) = self.lead.take() {
+            let released = lead.end().map_err(Failure::runtime);
+            return ending.and_then(|ending| released.map(|()| ending));
+        }
+        ending
+    }
+
+    fn run_cells(&mut self) -> Result<Ending, Failure> {
         let plan = self.plan;
         for (run, cell) in plan.iter() {
             if self.stop.is_asked() {
@@ -109,7 +131,8 @@ impl<'a> Session<'a> {
     /// Judges a cell by what its client can send at all, where that matters.
     /// Not to know it is no reason to lose the cell.
     fn audit_client(&mut self, cell: &Cell, run: &Run, result: &mut CellResult) {
-        if !is_in_question(result) || self.stop.is_asked() {
+        // What this machine can send says nothing about others.
+        if self.lead.is_some() || !is_in_question(result) || self.stop.is_asked() {
             return;
         }
         match self.capacities.of(cell, run) {
@@ -123,7 +146,17 @@ impl<'a> Session<'a> {
         let display = &self.display;
         let dir = Some(self.place.dir.as_path());
         let mut progress = |progress: &Progress| display.step(progress);
-        run_once(&self.target, cell, run, &self.stop, dir, &mut progress)
+        let Some(lead) = &mut self.lead else {
+            return run_once(&self.target, cell, run, &self.stop, dir, &mut progress);
+        };
+        on_a_cluster(&self.target, &cell.spec, &self.stop, |target, interrupt| {
+            let options = Options {
+                dir,
+                progress: &mut progress,
+                interrupt,
+            };
+            lead.run_cell(target, cell, run, options)
+        })
     }
 
     fn save(&mut self) -> anyhow::Result<()> {
@@ -178,16 +211,29 @@ pub fn run_once(
     dir: Option<&Path>,
     progress: &mut dyn FnMut(&Progress),
 ) -> anyhow::Result<CellResult> {
-    let cluster = target.start(&cell.spec)?;
-    let options = Options {
-        dir,
-        progress,
-        interrupt: &|| match stop.is_asked() {
-            true => Some(Interrupt::Stopped),
-            false => cluster.death().map(Interrupt::BrokerDied),
-        },
+    on_a_cluster(target, &cell.spec, stop, |target, interrupt| {
+        let options = Options {
+            dir,
+            progress,
+            interrupt,
+        };
+        run_cell(target, cell, run, options)
+    })
+}
+
+/// Starts what a cell is to be run on, lets `carry` measure there, and ends it.
+fn on_a_cluster(
+    target: &TargetChoice,
+    spec: &CellSpec,
+    stop: &Stop,
+    carry: impl FnOnce(&cell::Target, &dyn Fn() -> Option<Interrupt>) -> Result<CellResult, DriveError>,
+) -> anyhow::Result<CellResult> {
+    let cluster = target.start(spec)?;
+    let interrupt = || match stop.is_asked() {
+        true => Some(Interrupt::Stopped),
+        false => cluster.death().map(Interrupt::BrokerDied),
     };
-    let result = run_cell(&cluster.target, cell, run, options);
+    let result = carry(&cluster.target, &interrupt);
     // A broker that died is the reason for whatever the driver met.
     let died = cluster
         .death()

@@ -13,11 +13,12 @@ use plimsoll_results::{
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::units::Span;
 use plimsoll_workloads::{Cell, Run};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Cores in use during one second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CoresInSecond {
     /// Which second of the window.
     pub second: u32,
@@ -106,6 +107,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
     let observed = &measured.observed;
     CellResult {
         client_capacity: None,
+        workers: Vec::new(),
         id: cell.id.to_string(),
         params: cell.params.clone(),
         repeat: run.repeat,

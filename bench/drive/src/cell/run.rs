@@ -7,7 +7,7 @@
 use super::outcome::{self, Measured};
 use super::prefill::{self, Prefill};
 use super::settings;
-use super::workers::{Crew, Running};
+use super::workers::{Crew, Running, Share};
 use crate::access::Bootstrap;
 use crate::clock::{Mono, sleep_until, wall_ms};
 use crate::dead_letters::{self, DeadLetters};
@@ -17,9 +17,9 @@ use crate::native::control::{ClusterInfo, Control, NewTopic};
 use crate::observe::{Observed, Watch};
 use crate::record::{BacklogWatch, Collector, CommitBoard, Window};
 use crate::verify::Lanes;
-use plimsoll_results::{CellResult, HlogWriter};
+use plimsoll_results::{Backlog, CellResult, HlogWriter};
 use plimsoll_wire::types::Offset;
-use plimsoll_workloads::generate::{Records, Schedule};
+use plimsoll_workloads::generate::{InputError, Records, Schedule};
 use plimsoll_workloads::language::RateSpec;
 use plimsoll_workloads::{Cell, Run};
 use std::path::{Path, PathBuf};
@@ -125,11 +125,16 @@ pub(crate) fn run_at_its_rate(
     run: &Run,
     options: Options<'_>,
 ) -> Result<CellResult, DriveError> {
-    let input =
-        |error: plimsoll_workloads::generate::InputError| DriveError::Input(error.to_string());
-    let records = Records::prepare(&cell.spec.records, run.seed).map_err(input)?;
-    let mean_bytes = records.mean_bytes();
-    let schedule = Schedule::prepare(&cell.spec.load, mean_bytes, run.seed).map_err(input)?;
+    on_a_fresh_topic(target, cell, run, |bench| bench.measure(options))
+}
+
+/// Makes a topic for a cell, lets `carry` measure on it, and deletes it.
+pub(crate) fn on_a_fresh_topic<'a>(
+    target: &'a Target,
+    cell: &'a Cell,
+    run: &'a Run,
+    carry: impl FnOnce(Bench<'a>) -> Result<CellResult, DriveError>,
+) -> Result<CellResult, DriveError> {
     let mut control = Control::reach(&target.bootstrap)?;
     let topic = NewTopic {
         name: format!("plimsoll-{}-{}-{:x}", cell.id, run.repeat, wall_ms()),
@@ -147,15 +152,7 @@ pub(crate) fn run_at_its_rate(
         topic: topic.name.clone(),
         leaders,
     };
-    let bench = Bench {
-        target,
-        cell,
-        run,
-        records,
-        schedule,
-        route: Arc::new(route),
-    };
-    let outcome = bench.measure(options);
+    let outcome = Bench::prepare(target, cell, run, route).and_then(carry);
     let letters = has_letters.then(|| format!("{}{}", topic.name, dead_letters::SUFFIX));
     let deleted = Control::reach(&target.bootstrap).and_then(|mut control| {
         let mut topics = letters.iter().chain([&topic.name]);
@@ -167,13 +164,71 @@ pub(crate) fn run_at_its_rate(
     outcome
 }
 
-struct Bench<'a> {
-    target: &'a Target,
-    cell: &'a Cell,
-    run: &'a Run,
-    records: Records,
-    schedule: Schedule,
-    route: Arc<Route>,
+/// A cell that is set up: its topic is there, its records and their times are
+/// known.
+pub(crate) struct Bench<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) cell: &'a Cell,
+    pub(crate) run: &'a Run,
+    pub(crate) records: Records,
+    pub(crate) schedule: Schedule,
+    pub(crate) route: Arc<Route>,
+}
+
+/// How one process carries a cell, or its share of one.
+pub(crate) struct Assignment {
+    /// Which of the cell's workers are its own.
+    pub(crate) share: Share,
+    /// The phases.
+    pub(crate) window: Window,
+    /// How the run's records are marked.
+    pub(crate) marking: Marking,
+    /// Producers and partitions of the whole cell.
+    pub(crate) lanes: Lanes,
+    /// Where measurements come together.
+    pub(crate) collector: Collector,
+}
+
+/// Says where the logs end, once the producers are done.
+pub(crate) type Ends<'a> = &'a mut dyn FnMut(&[Produced]) -> Result<Vec<Offset>, DriveError>;
+
+/// What one process measured.
+pub(crate) struct Conducted {
+    pub(crate) produced: Vec<Produced>,
+    pub(crate) consumed: Vec<Vec<Consumed>>,
+    pub(crate) ends: Vec<Offset>,
+    pub(crate) observed: Observed,
+    /// Records in the time that was observed.
+    pub(crate) observed_records: u64,
+    /// When the last of it was read.
+    pub(crate) finished_at: Mono,
+    pub(crate) cores: Vec<outcome::CoresInSecond>,
+    pub(crate) backlog: Vec<Backlog>,
+    pub(crate) lags: Vec<u64>,
+    pub(crate) collector: Collector,
+}
+
+impl<'a> Bench<'a> {
+    /// Reads the records and works out when they are due.
+    pub(crate) fn prepare(
+        target: &'a Target,
+        cell: &'a Cell,
+        run: &'a Run,
+        route: Route,
+    ) -> Result<Self, DriveError> {
+        let input = |error: InputError| DriveError::Input(error.to_string());
+        let records = Records::prepare(&cell.spec.records, run.seed).map_err(input)?;
+        let mean_bytes = records.mean_bytes();
+        let schedule = Schedule::prepare(&cell.spec.load, mean_bytes, run.seed).map_err(input)?;
+        Ok(Self {
+            target,
+            cell,
+            run,
+            records,
+            schedule,
+            route: Arc::new(route),
+        })
+    }
 }
 
 impl Bench<'_> {
@@ -202,6 +257,61 @@ impl Bench<'_> {
         collector
             .depot()
             .prefilled(prefilled.iter().map(|p| p.records).sum());
+        let started_at = jiff::Timestamp::now() + warmup;
+        let assignment = Assignment {
+            share: Share::default(),
+            window,
+            marking,
+            lanes,
+            collector,
+        };
+        let mut conducted =
+            self.conduct(assignment, options, &mut |produced| self.ends(produced))?;
+        let reads_only = conducted.produced.is_empty();
+        conducted.produced.extend(prefilled);
+        let measured_until = match reads_only {
+            true => conducted.finished_at.min(window.to),
+            false => window.to,
+        };
+        Ok(outcome::judge(
+            self.cell,
+            self.run,
+            Measured {
+                started_at: started_at.to_string(),
+                window: measured_until.elapsed_since(window.from),
+                reads_only,
+                dead_letters: self.dead_letters()?,
+                target_rate: settings::target_rate(spec, &self.schedule),
+                lanes,
+                produced: conducted.produced,
+                consumed: conducted.consumed,
+                ends: conducted.ends,
+                collected: conducted.collector.finish()?,
+                observed: conducted.observed,
+                observed_records: conducted.observed_records,
+                cores: conducted.cores,
+                backlog: conducted.backlog,
+                lags: conducted.lags,
+                histogram_file,
+            },
+        ))
+    }
+
+    /// Starts the workers and leads them through the phases.
+    pub(crate) fn conduct(
+        &self,
+        assignment: Assignment,
+        options: Options<'_>,
+        ends: Ends<'_>,
+    ) -> Result<Conducted, DriveError> {
+        let spec = &self.cell.spec;
+        let Assignment {
+            share,
+            window,
+            marking,
+            lanes,
+            collector,
+        } = assignment;
         let waits = settings::waits_for_commits(spec);
         let crew = Crew {
             commits: waits.then(|| Arc::new(CommitBoard::new(lanes))),
@@ -212,6 +322,7 @@ impl Bench<'_> {
             records: &self.records,
             schedule: &self.schedule,
             window,
+            share,
             marking,
             lanes,
             on_time: self.groups().saturating_sub(spec.consumer.late_groups()),
@@ -241,47 +352,28 @@ impl Bench<'_> {
             .map(|group| crew.consumers(group))
             .collect::<Result<_, _>>()?;
         let producers = crew.producers()?;
-        let started_at = jiff::Timestamp::now() + warmup;
         let produced = conductor.produce(producers, &consumers);
-        let ends = produced.as_ref().ok().map(|p| self.ends(p)).transpose();
+        let ends = produced.as_ref().ok().map(|p| ends(p)).transpose();
         let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
-        let (mut produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
-        let reads_only = produced.is_empty();
-        produced.extend(prefilled);
-        let measured_until = match reads_only {
-            true => conductor.finished_at.min(window.to),
-            false => window.to,
-        };
+        let (produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
         let observed = conductor.observed.take().unwrap_or_default();
-        let observed_records = conductor.observed_records;
         let cores = std::mem::take(&mut conductor.cores);
         let (backlog, lags) = (
             conductor.backlog.results(),
             std::mem::take(&mut conductor.lags),
         );
-        let collected = conductor.collector.finish()?;
-        Ok(outcome::judge(
-            self.cell,
-            self.run,
-            Measured {
-                started_at: started_at.to_string(),
-                window: measured_until.elapsed_since(window.from),
-                reads_only,
-                dead_letters: self.dead_letters()?,
-                target_rate: settings::target_rate(spec, &self.schedule),
-                lanes,
-                produced,
-                consumed,
-                ends,
-                collected,
-                observed,
-                observed_records,
-                cores,
-                backlog,
-                lags,
-                histogram_file,
-            },
-        ))
+        Ok(Conducted {
+            produced,
+            consumed,
+            ends,
+            observed,
+            observed_records: conductor.observed_records,
+            finished_at: conductor.finished_at,
+            cores,
+            backlog,
+            lags,
+            collector: conductor.collector,
+        })
     }
 
     /// How many dead letters there are, where there may be some.
@@ -294,7 +386,7 @@ impl Bench<'_> {
     }
 
     /// How many groups read along.
-    const fn groups(&self) -> u32 {
+    pub(crate) const fn groups(&self) -> u32 {
         let consumer = &self.cell.spec.consumer;
         if consumer.count == 0 {
             0
@@ -303,7 +395,7 @@ impl Bench<'_> {
         }
     }
 
-    fn marking(&self) -> Marking {
+    pub(crate) fn marking(&self) -> Marking {
         let unix_ms = jiff::Timestamp::now().as_nanosecond();
         let offset = unix_ms - i128::from(Mono::now().0);
         // The low bits of the clock tell this run's records from any other's.
@@ -314,7 +406,7 @@ impl Bench<'_> {
         }
     }
 
-    fn collector(
+    pub(crate) fn collector(
         &self,
         window: &Window,
         dir: Option<&Path>,
@@ -332,7 +424,13 @@ impl Bench<'_> {
     }
 
     /// Where each partition's log ends, once it does.
-    fn ends(&self, produced: &[Produced]) -> Result<Vec<Offset>, DriveError> {
+    pub(crate) fn ends(&self, produced: &[Produced]) -> Result<Vec<Offset>, DriveError> {
+        let written = produced.iter().flat_map(|p| &p.written);
+        self.ends_after(written.map(|w| w.sent()).sum())
+    }
+
+    /// The same, `sent` records having been handed over.
+    pub(crate) fn ends_after(&self, sent: u64) -> Result<Vec<Offset>, DriveError> {
         // A fresh connection: brokers close those that idle through a long cell.
         let mut control = Control::reach(&self.target.bootstrap)?;
         let partitions = self.cell.spec.topic.partitions;
@@ -344,11 +442,6 @@ impl Bench<'_> {
             return Ok(ends);
         }
         // Nobody told when the last record arrived: wait until the log rests.
-        let sent: u64 = produced
-            .iter()
-            .flat_map(|p| &p.written)
-            .map(|w| w.sent())
-            .sum();
         let mut still_since = Mono::now();
         while total(&ends) < sent && Mono::now().elapsed_since(still_since) < UNACKED_STILL {
             sleep_until(Mono::now().plus(TICK_NANOS));

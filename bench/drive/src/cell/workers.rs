@@ -15,6 +15,7 @@ use crate::record::{CommitBoard, Depot, Recorder, Window};
 use crate::verify::{Lanes, Verifier};
 use plimsoll_workloads::CellSpec;
 use plimsoll_workloads::generate::{Records, Schedule, Transactions, Worker};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
@@ -27,6 +28,8 @@ pub struct Crew<'a> {
     pub spec: &'a CellSpec,
     /// Where records go.
     pub route: Arc<Route>,
+    /// Which of the workers are this process's own.
+    pub share: Share,
     /// What they are.
     pub records: &'a Records,
     /// When they are due.
@@ -49,6 +52,28 @@ pub struct Crew<'a> {
     pub stop: Arc<AtomicBool>,
     /// Ends consuming.
     pub finish: Arc<FinishLine>,
+}
+
+/// One process's share of a cell's workers: every `of`th from `index` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Which process, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { index: 0, of: 1 }
+    }
+}
+
+impl Share {
+    /// Whether a worker is in it.
+    pub const fn has(self, worker: u32) -> bool {
+        worker % self.of == self.index
+    }
 }
 
 /// Threads that end with a report.
@@ -147,7 +172,8 @@ impl Crew<'_> {
             partitions: self.spec.topic.partitions,
             batch_bytes: settings.batch_bytes,
         };
-        let jobs = (0..self.spec.producer.count).map(|index| {
+        let own = (0..self.spec.producer.count).filter(|index| self.share.has(*index));
+        let jobs = own.map(|index| {
             let worker = Worker {
                 index,
                 of: self.spec.producer.count,
@@ -183,7 +209,8 @@ impl Crew<'_> {
         let settings = Arc::new(super::settings::consumer(self.spec));
         let labour = super::settings::labour(self.spec);
         let count = self.spec.consumer.count;
-        let jobs = (0..count).map(|index| {
+        let own = (0..count).filter(|index| self.share.has(*index));
+        let jobs = own.map(|index| {
             let partitions = 0..self.spec.topic.partitions;
             let job = ConsumerJob {
                 worker: group * count + index,

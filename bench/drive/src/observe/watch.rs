@@ -3,10 +3,11 @@
 use super::process::{CpuTicks, limited_micros, steal_ticks};
 use crate::clock::{Mono, wall_lead_nanos};
 use plimsoll_results::Usage;
+use serde::{Deserialize, Serialize};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// One of the two sides of a measurement.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// What it used in the measured window.
     pub usage: Usage,
@@ -15,7 +16,7 @@ pub struct Side {
 }
 
 /// What was used in the measured window.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// The brokers together; absent when their processes are not known.
     pub broker: Option<Side>,
@@ -59,7 +60,7 @@ struct Disk {
 }
 
 /// Cores in use since the last sample.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cores {
     /// By the brokers, when they are known.
     pub broker: Option<f64>,

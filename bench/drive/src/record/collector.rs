@@ -113,6 +113,8 @@ pub struct Collector {
     closed_before: u32,
     collected: Collected,
     log: Option<HlogWriter>,
+    /// Closed intervals, where they are to be sent on.
+    kept: Option<Vec<Interval>>,
 }
 
 impl Collector {
@@ -133,7 +135,28 @@ impl Collector {
             closed_before: 0,
             collected: Collected::default(),
             log,
+            kept: None,
         }
+    }
+
+    /// A collector that keeps every interval, for another to take in.
+    pub fn keeping(groups: u32) -> Self {
+        Self {
+            kept: Some(Vec::new()),
+            ..Self::of_groups(None, groups)
+        }
+    }
+
+    /// Takes in what another collector kept. To be called before anything is
+    /// closed.
+    pub fn take_in(&self, intervals: Vec<Interval>) {
+        self.depot.full.lock().extend(intervals);
+    }
+
+    /// As [`Collector::finish`], for one that keeps its intervals.
+    pub fn finish_kept(mut self) -> Result<Vec<Interval>, ResultError> {
+        self.collect(u32::MAX)?;
+        Ok(self.kept.unwrap_or_default())
     }
 
     /// Where this collector's workers deliver.
@@ -160,6 +183,9 @@ impl Collector {
             self.closed_before = entry.key().saturating_add(1);
             let interval = entry.remove();
             self.close(&interval)?;
+            if let Some(kept) = &mut self.kept {
+                kept.push(interval);
+            }
         }
         Ok(())
     }

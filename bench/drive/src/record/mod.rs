@@ -10,5 +10,5 @@ mod window;
 pub use backlog::BacklogWatch;
 pub use collector::{Collected, Collector, Depot};
 pub use commits::{Commit, CommitBoard};
-pub use recorder::{Ended, Mark, Recorder, Tally};
+pub use recorder::{Ended, Interval, Mark, Recorder, Tally};
 pub use window::Window;

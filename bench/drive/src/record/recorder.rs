@@ -11,10 +11,11 @@ use super::collector::Depot;
 use super::window::Window;
 use crate::clock::Mono;
 use plimsoll_results::{Histogram, LatencyKind};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One second of one worker.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Interval {
     pub(super) second: u32,
     pub(super) tally: Tally,
@@ -22,7 +23,7 @@ pub struct Interval {
 }
 
 /// What is counted in a second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Records acknowledged.
     pub acknowledged: u64,

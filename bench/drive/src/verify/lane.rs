@@ -7,9 +7,10 @@
 //! come after all they count as duplicates.
 
 use super::ranges::RangeSet;
+use serde::{Deserialize, Serialize};
 
 /// What a reader has met of one lane.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Lane {
     next: u64,
     missing: RangeSet,
@@ -55,7 +56,7 @@ impl Lane {
 }
 
 /// What a producer knows of one lane.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Written {
     sent: u64,
     unacknowledged: RangeSet,

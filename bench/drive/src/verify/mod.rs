@@ -14,6 +14,7 @@ mod ranges;
 pub use lane::{Lane, Written};
 pub use ranges::RangeSet;
 
+use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
 /// Counts of what became of the records.
@@ -55,7 +56,7 @@ impl AddAssign for Counts {
 }
 
 /// The lanes of one run: how many producers and partitions there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lanes {
     /// Producers, numbered from 0.
     pub producers: u32,
@@ -84,7 +85,7 @@ impl Lanes {
 }
 
 /// What one consumer, or several with disjoint partitions, have read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verifier {
     lanes: Lanes,
     seen: Vec<Lane>,

@@ -1,10 +1,11 @@
 //! A bounded set of sequence numbers, kept as disjoint half-open ranges.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Sequence numbers as ranges, at most [`RangeSet::RANGES_MAX`] of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeSet {
     /// Start → end (exclusive); ranges neither touch nor overlap.
     ranges: BTreeMap<u64, u64>,
