@@ -36,6 +36,13 @@ struct Arguments {
     /// How many seeds run at once.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
     threads: u64,
+    /// Leaves groups and transactions out.
+    #[arg(long)]
+    no_coordinators: bool,
+    /// Lets machines of a cluster lose power although nothing is synced before
+    /// it is answered.
+    #[arg(long)]
+    unsynced: bool,
     /// Goes on after a seed has failed.
     #[arg(long)]
     keep_going: bool,
@@ -98,9 +105,14 @@ fn show_failure(report: &Report, arguments: &Arguments) {
         return;
     };
     println!("seed {} (hash {}): {violation}", report.seed, report.hash);
+    let flag = |set: bool, words: &'static str| if set { words } else { "" };
     println!(
-        "  to see it again: cargo run --release -p plimsoll-sim -- --nodes {} --seconds {} --trace {}",
-        arguments.nodes, arguments.seconds, report.seed
+        "  to see it again: cargo run --release -p plimsoll-sim -- --nodes {} --seconds {}{}{} --trace {}",
+        arguments.nodes,
+        arguments.seconds,
+        flag(arguments.no_coordinators, " --no-coordinators"),
+        flag(arguments.unsynced, " --unsynced"),
+        report.seed
     );
 }
 
@@ -108,6 +120,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let plan = Plan {
         storm: Duration::from_secs(arguments.seconds),
+        coordinates: !arguments.no_coordinators,
+        unsynced: arguments.unsynced,
         in_words: arguments.trace.is_some(),
         ..Plan::of(arguments.nodes)
     };

@@ -21,6 +21,12 @@ pub struct Plan {
     pub storm: Duration,
     /// How long clients may take to finish after the last fault.
     pub rest: Duration,
+    /// Whether groups and transactions are among the workloads.
+    pub coordinates: bool,
+    /// Whether machines of a cluster lose power although nothing is synced
+    /// before it is answered: what is acknowledged then survives in replicas
+    /// alone.
+    pub unsynced: bool,
     /// Whether the trace is kept in words.
     pub in_words: bool,
 }
@@ -32,6 +38,8 @@ impl Plan {
             nodes,
             storm: Duration::from_secs(60),
             rest: Duration::from_secs(600),
+            coordinates: true,
+            unsynced: false,
             in_words: false,
         }
     }
@@ -95,16 +103,17 @@ impl Recipe {
     /// Throws the dice.
     pub fn draw(plan: &Plan, dice: &mut Dice) -> Self {
         let syncs_each = dice.chance(600);
+        let may_lose = syncs_each || (plan.unsynced && plan.nodes > 1);
         let faults = Faults {
             storms: dice.chance(700),
             cuts: dice.chance(600),
             ends: dice.chance(700),
-            power: dice.chance(700) && syncs_each,
+            power: dice.chance(700) && may_lose,
             pauses: dice.chance(500),
             clocks: dice.chance(400),
-            disks: dice.chance(400) && (syncs_each || plan.nodes > 1),
+            disks: dice.chance(400) && may_lose,
         };
-        let mut members = |most: usize| match dice.chance(500) {
+        let mut members = |most: usize| match dice.chance(500) && plan.coordinates {
             true => 1 + dice.below(most),
             false => 0,
         };
@@ -116,7 +125,7 @@ impl Recipe {
                 once: dice.chance(700) || classic + consumer > 0,
                 classic,
                 consumer,
-                transactional: dice.chance(500),
+                transactional: dice.chance(500) && plan.coordinates,
                 compacting: dice.chance(400),
                 admin: dice.chance(400),
             },

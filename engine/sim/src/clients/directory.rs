@@ -34,6 +34,9 @@ pub struct Directory {
     /// Whom to ask next: another one after each failure.
     next: usize,
     leaders: BTreeMap<(String, i32), NodeIx>,
+    /// The newest epoch that was heard of each partition. Who tells of an older
+    /// one is behind, and is not believed (KIP-320).
+    epochs: BTreeMap<(String, i32), i32>,
     ids: BTreeMap<String, Uuid>,
     coordinators: BTreeMap<(Kind, String), NodeIx>,
 }
@@ -45,6 +48,7 @@ impl Directory {
             nodes,
             next: 0,
             leaders: BTreeMap::new(),
+            epochs: BTreeMap::new(),
             ids: BTreeMap::new(),
             coordinators: BTreeMap::new(),
         }
@@ -126,6 +130,11 @@ impl Client {
             self.directory.ids.insert(topic.to_owned(), found.topic_id);
             for partition in found.partitions {
                 let key = (topic.to_owned(), partition.partition_index);
+                let newest = self.directory.epochs.entry(key.clone()).or_insert(-1);
+                if partition.leader_epoch < *newest {
+                    continue;
+                }
+                *newest = partition.leader_epoch;
                 match node_of(partition.leader_id.0) {
                     Some(leader) => self.directory.leaders.insert(key, leader),
                     None => self.directory.leaders.remove(&key),

@@ -66,7 +66,7 @@ impl Client {
         let nodes = door.world().borrow().nodes().len();
         Self {
             directory: Directory::new(nodes),
-            name: name.to_owned(),
+            name: format!("{name}-{}", door.id().0),
             conns: BTreeMap::new(),
             asked: 0,
             door,

@@ -376,7 +376,7 @@ impl World {
             return;
         }
         self.trace.note(self.now, &(conn, &bytes), || {
-            format!("connection {} answers, {} bytes", conn.0, bytes.len())
+            format!("connection {} answers {}", conn.0, answer(&bytes))
         });
         let Some(number) = bytes.first_chunk::<4>().copied().map(i32::from_be_bytes) else {
             return;
@@ -604,6 +604,19 @@ impl World {
         }
         self.send_errands(ix);
     }
+}
+
+/// The longest answer that the trace shows whole, in bytes.
+const SHOWN_BYTES_MAX: usize = 110;
+
+/// An answer's bytes in words: its number, and the rest when there is little.
+fn answer(bytes: &[u8]) -> String {
+    let number = bytes.first_chunk().copied().map_or(-1, i32::from_be_bytes);
+    let rest = bytes.get(4..).unwrap_or_default();
+    if bytes.len() > SHOWN_BYTES_MAX {
+        return format!("#{number}, {} bytes", bytes.len());
+    }
+    format!("#{number}: {}", rest.escape_ascii())
 }
 
 /// A question's bytes in words.
