@@ -119,6 +119,10 @@ impl Unreplicated {
             }
             Err(code) => return Some(Err(Refusal::new(code, code.name()))),
         }
+        if let Err(code) = held.log() {
+            // The disk failed meanwhile: whether others have it is not known.
+            return Some(Err(Refusal::new(code, code.name())));
+        }
         if held.wait(wait, Awaited::HighWatermark(self.upto), self.upto) {
             let short = self.partition.in_sync() < self.in_sync_min;
             let after = ErrorCode::NotEnoughReplicasAfterAppend;
