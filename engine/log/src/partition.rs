@@ -21,6 +21,7 @@ mod recover;
 mod replay;
 mod retain;
 mod truncate;
+mod undecided;
 
 pub(crate) use append::marker;
 pub use append::{AppendAs, Appended};
@@ -43,6 +44,7 @@ use crate::segment::Segment;
 use plimsoll_wire::types::{LeaderEpoch, Offset, ProducerId, TimestampMs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use undecided::Undecided;
 
 /// A partition's log in its directory.
 #[derive(Debug)]
@@ -60,6 +62,7 @@ pub struct PartitionLog {
     cleaned_to: Offset,
     epochs: Epochs,
     producers: Producers,
+    undecided: Undecided,
     /// The offsets of the snapshots on disk, rising.
     snapshots: Vec<Offset>,
     unsynced_snapshots: Vec<Arc<dyn DiskFile>>,

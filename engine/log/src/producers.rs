@@ -131,6 +131,11 @@ impl Producers {
         }
     }
 
+    /// The first offset of the transaction that a producer has open.
+    pub(crate) fn txn_start(&self, id: ProducerId) -> Option<Offset> {
+        self.by_id.get(&id)?.txn_start
+    }
+
     /// Notes a transaction marker. An abort of a transaction with data gives
     /// its entry for the transaction index.
     pub(crate) fn note_marker(&mut self, header: &BatchHeader, end: TxnEnd) -> Option<AbortedTxn> {

@@ -1,11 +1,11 @@
 //! The plain life of a log: append, read, roll, stop, start.
 
 use plimsoll_log::{
-    AppendAs, Checkpointed, Disk as _, LogConfig, MemDisk, Origin, PartitionLog, ReadError,
+    AppendAs, Checkpointed, Disk as _, LogConfig, MemDisk, Open, Origin, PartitionLog, ReadError,
     Recovered,
 };
-use plimsoll_wire::batch::{BatchBuilder, BatchHeader, BatchSettings};
-use plimsoll_wire::types::{LeaderEpoch, Offset, TimestampMs};
+use plimsoll_wire::batch::{BatchBuilder, BatchHeader, BatchSettings, Producer};
+use plimsoll_wire::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -192,4 +192,64 @@ fn a_timestamp_finds_the_first_record_that_is_as_new() {
         (newest.offset, newest.leader_epoch),
         (Offset(149), LeaderEpoch(3))
     );
+}
+
+/// Appends one record of an idempotent producer.
+fn append_of(log: &mut PartitionLog, id: i64, sequence: i32) {
+    let producer = Producer {
+        id: ProducerId(id),
+        epoch: ProducerEpoch(0),
+        base_sequence: Sequence(sequence),
+    };
+    let mut builder = BatchBuilder::new(BatchSettings {
+        producer,
+        ..BatchSettings::default()
+    });
+    builder.push(NOW, None, Some(b"value"));
+    let mut batch = builder.build().unwrap();
+    let header = BatchHeader::parse(&batch).unwrap();
+    let how = AppendAs {
+        leader_epoch: LeaderEpoch(3),
+        now: NOW,
+        origin: Origin::Client,
+    };
+    log.append(&mut batch, &header, how).unwrap();
+    log.set_high_watermark(log.log_end());
+}
+
+/// A crash took the end of a log and left the snapshot of its producers that was
+/// taken there. Once the log has grown past that offset again, the snapshot
+/// speaks of sequences that nobody sent: a producer that goes on where the log
+/// really ended would be refused.
+#[test]
+fn a_snapshot_from_past_the_end_that_a_crash_left_is_not_believed_later() {
+    let disk = MemDisk::new();
+    let (mut log, _) = open(&disk, Checkpointed::default());
+    for sequence in 0..10 {
+        append_of(&mut log, 1, sequence);
+    }
+    log.roll(NOW).unwrap();
+    log.close_clean(NOW).unwrap();
+    drop(log);
+    let dir = Path::new("/data/orders-0");
+    let first = dir.join("00000000000000000000.log");
+    let len = disk.open(&first, Open::Read).unwrap().len().unwrap();
+    disk.cut(&first, len / 10 * 4);
+    let (mut log, recovered) = open(&disk, Checkpointed::default());
+    assert!(recovered.cut_because.is_some(), "{recovered:?}");
+    assert_eq!(log.log_end(), Offset(4));
+    for sequence in 0..8 {
+        append_of(&mut log, 2, sequence);
+    }
+    log.flush(NOW).unwrap();
+    let from = Checkpointed {
+        recovery_point: log.recovery_point(),
+        ..Checkpointed::default()
+    };
+    drop(log);
+    let (mut log, _) = open(&disk, from);
+    let last = |log: &PartitionLog, id| log.producer(ProducerId(id)).map(|p| p.last_sequence.get());
+    assert_eq!((last(&log, 1), last(&log, 2)), (Some(3), Some(7)));
+    append_of(&mut log, 1, 4);
+    assert_eq!(log.log_end(), Offset(13));
 }

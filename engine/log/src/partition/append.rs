@@ -183,6 +183,9 @@ impl PartitionLog {
             }
             return Ok(());
         };
+        if let Some(first) = self.producers.txn_start(header.producer_id) {
+            self.undecided.note(first);
+        }
         match self.producers.note_marker(header, end) {
             Some(aborted) => {
                 let home = home!(self);

@@ -84,8 +84,8 @@ impl PartitionLog {
     }
 
     /// The segments from the first up to where nothing may be cleaned: the
-    /// active one, an open transaction, what is not replicated or durable, what
-    /// `min.compaction.lag.ms` protects.
+    /// active one, an open transaction, what is not replicated or durable, be it
+    /// only the end of a transaction, what `min.compaction.lag.ms` protects.
     fn cleanable(
         &self,
         first_dirty: Offset,
@@ -96,6 +96,10 @@ impl PartitionLog {
             .last_stable_offset()
             .min(durable_to)
             .min(self.recovery_point);
+        let limit = self
+            .undecided
+            .first()
+            .map_or(limit, |first| first.min(limit));
         let lag = i64::try_from(self.config.min_compaction_lag_ms.as_millis()).unwrap_or(i64::MAX);
         let protected_since = now.get().saturating_sub(lag);
         let mut sources = Vec::new();

@@ -115,8 +115,10 @@ impl PartitionLog {
             .take_stale()
             .then(|| encode_epochs(self.epochs.entries()));
         let parent = std::mem::take(&mut self.unsynced_parent);
+        self.undecided.begin_flush();
         if files.is_empty() && epochs.is_none() && !names && !parent {
             self.recovery_point = self.log_end;
+            self.undecided.end_flush();
             return Ok(None);
         }
         Ok(Some(Flush {
@@ -143,6 +145,7 @@ impl PartitionLog {
             self.health = Health::Offline;
             return outcome;
         }
+        self.undecided.end_flush();
         if flush.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flush.upto);
             self.flushed_at = now;
@@ -192,6 +195,7 @@ impl PartitionLog {
     pub(super) fn sync_all(&mut self) -> Result<(), LogError> {
         if let Some(flush) = self.collect_flush()? {
             flush.run()?;
+            self.undecided.end_flush();
         }
         self.recovery_point = self.log_end;
         Ok(())

@@ -5,6 +5,7 @@ use super::flush::EPOCHS_FILE;
 use super::leftovers::{self, Files, Listing};
 use super::recover::{self, Scan};
 use super::replay::{Stretch, load_producers};
+use super::undecided::Undecided;
 use super::{Health, PartitionLog};
 use crate::checkpoint::load_epochs;
 use crate::config::LogConfig;
@@ -112,6 +113,11 @@ impl PartitionLog {
             cleaned_to: from.cleaned_to.min(log_end),
             epochs: loaded.epochs,
             producers: loaded.producers,
+            undecided: if clean {
+                Undecided::default()
+            } else {
+                Undecided::from(log_start)
+            },
             snapshots: loaded.snapshots,
             unsynced_snapshots: Vec::new(),
             unsynced_names: !clean || listing.tidied,

@@ -149,6 +149,7 @@ impl PartitionLog {
         self.producers.replicated_to(self.high_watermark);
         if let Some(flush) = self.collect_flush()? {
             flush.run()?;
+            self.undecided.end_flush();
         }
         Ok(())
     }

@@ -1,82 +1,13 @@
 //! Compaction leaves every read_committed reader's latest values as they were.
 
-use crate::cases;
+use crate::seeds;
+use crate::view::{Seen, table, view};
 use crate::world::{World, keyed_config};
-use plimsoll_log::{AbortedTxn, CleanPlan, Disk as _, MemDisk, PartitionLog};
-use plimsoll_wire::batch::{self, BatchHeader};
+use plimsoll_log::{CleanPlan, Disk as _, MemDisk, PartitionLog};
 use plimsoll_wire::types::{Offset, ProducerId, TimestampMs};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::Path;
-
-/// A record that a reader sees.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    key: Vec<u8>,
-    value: Option<Vec<u8>>,
-    timestamp: i64,
-    aborted: bool,
-}
-
-/// Everything in the log by offset, read as a client reads.
-fn view(log: &PartitionLog) -> BTreeMap<i64, Seen> {
-    let mut bytes = Vec::new();
-    let mut from = log.log_start();
-    while from < log.log_end() {
-        let slices = log.read(from, 700, true, log.log_end()).unwrap();
-        slices
-            .iter()
-            .for_each(|range| range.read_into(&mut bytes).unwrap());
-        assert!(slices.next_offset() > from, "stuck at {from}");
-        from = slices.next_offset();
-    }
-    let aborted = log
-        .aborted_transactions(log.log_start(), log.log_end())
-        .unwrap();
-    let mut view = BTreeMap::new();
-    let mut rest = &bytes[..];
-    while !rest.is_empty() {
-        let header = BatchHeader::parse(rest).unwrap();
-        let (batch, after) = rest.split_at(header.total_len());
-        batch::verify_crc(batch).unwrap();
-        if !header.is_control() {
-            see(&header, batch, &aborted, &mut view);
-        }
-        rest = after;
-    }
-    view
-}
-
-fn see(header: &BatchHeader, batch: &[u8], aborted: &[AbortedTxn], view: &mut BTreeMap<i64, Seen>) {
-    let within = |txn: &AbortedTxn| {
-        txn.producer_id == header.producer_id
-            && (txn.first_offset..txn.last_offset).contains(&header.base_offset)
-    };
-    let aborted = header.is_transactional() && aborted.iter().any(within);
-    let mut scratch = Vec::new();
-    for record in batch::records(batch, &mut scratch, 1 << 20).unwrap() {
-        let record = record.unwrap();
-        let seen = Seen {
-            key: record.key.unwrap().to_vec(),
-            value: record.value.map(<[u8]>::to_vec),
-            timestamp: record.timestamp.get(),
-            aborted,
-        };
-        assert_eq!(view.insert(record.offset.get(), seen), None);
-    }
-}
-
-/// The latest committed record of each key that is not a tombstone.
-fn table(view: &BTreeMap<i64, Seen>) -> BTreeMap<Vec<u8>, (i64, Vec<u8>)> {
-    let mut table = BTreeMap::new();
-    for (offset, seen) in view.iter().filter(|(_, seen)| !seen.aborted) {
-        match &seen.value {
-            Some(value) => table.insert(seen.key.clone(), (*offset, value.clone())),
-            None => table.remove(&seen.key),
-        };
-    }
-    table
-}
 
 fn sequences(log: &PartitionLog) -> HashMap<ProducerId, (i32, Option<Offset>)> {
     let data = log
@@ -142,7 +73,7 @@ fn assert_equivalent(before: &BTreeMap<i64, Seen>, log: &PartitionLog, context: 
 #[test]
 fn the_latest_committed_values_are_the_same_before_and_after() {
     let mut several = 0;
-    for seed in 0..cases(12) {
+    for seed in seeds(12) {
         let disk = MemDisk::new();
         let mut world = world(seed, &disk);
         let before = view(world.log());
@@ -190,7 +121,7 @@ fn forget_snapshots(disk: &MemDisk) {
 
 #[test]
 fn tombstones_and_markers_go_after_their_time_and_not_before() {
-    for seed in 0..cases(4) {
+    for seed in seeds(4) {
         let mut world = world(seed, &MemDisk::new());
         let day = 24 * 3600 * 1000;
         clean(&mut world, 2_000_000, 1 << 20);
@@ -225,7 +156,7 @@ fn tombstones_and_markers_go_after_their_time_and_not_before() {
 
 #[test]
 fn a_crash_at_every_operation_of_a_pass_loses_nothing() {
-    for seed in 0..cases(1) {
+    for seed in seeds(1) {
         let disk = MemDisk::new();
         let world = world(seed, &disk);
         let before = view(world.log());

@@ -1,5 +1,6 @@
 //! What a log should hold, as plainly as it can be said.
 
+use crate::view::Seen;
 use plimsoll_log::AbortedTxn;
 use plimsoll_wire::batch::{self, BatchBuilder, BatchHeader, BatchSettings, Producer};
 use plimsoll_wire::compression::Compression;
@@ -179,6 +180,37 @@ impl Model {
             }
         }
         aborted
+    }
+
+    /// Every data record that may be read, as a client sees it.
+    pub fn view(&self) -> BTreeMap<i64, Seen> {
+        let aborted = self.aborted();
+        let mut view = BTreeMap::new();
+        for batch in &self.batches {
+            if matches!(batch.role, Role::Marker(..)) {
+                continue;
+            }
+            let within = |txn: &AbortedTxn| {
+                Some(txn.producer_id.get()) == batch.producer()
+                    && (txn.first_offset.get()..txn.last_offset.get()).contains(&batch.base)
+            };
+            let in_txn = matches!(batch.role, Role::Transactional(..));
+            let aborted = in_txn && aborted.iter().any(within);
+            // A batch is read whole when the log starts within it.
+            if batch.next() <= self.start {
+                continue;
+            }
+            for (offset, record) in (batch.base..).zip(&batch.records) {
+                let seen = Seen {
+                    key: record.key.clone().unwrap_or_default(),
+                    value: record.value.clone(),
+                    timestamp: record.timestamp,
+                    aborted,
+                };
+                view.insert(offset, seen);
+            }
+        }
+        view
     }
 
     /// Offset and timestamp of every record that may be read.

@@ -1,6 +1,6 @@
 //! Every byte of the tail flipped or cut.
 
-use crate::cases;
+use crate::seeds;
 use crate::world::{World, config};
 use plimsoll_log::MemDisk;
 use plimsoll_wire::batch::at;
@@ -86,7 +86,7 @@ impl Tail {
 
 #[test]
 fn every_flipped_byte_of_the_tail_ends_the_log_before_its_batch() {
-    for seed in 0..cases(1) {
+    for seed in seeds(1) {
         let tail = tail(seed);
         for pos in 0..tail.len() {
             let (number, field) = tail.holding(pos);
@@ -106,7 +106,7 @@ fn every_flipped_byte_of_the_tail_ends_the_log_before_its_batch() {
 
 #[test]
 fn every_cut_of_the_tail_ends_the_log_before_the_batch_it_falls_in() {
-    for seed in 0..cases(1) {
+    for seed in seeds(1) {
         let tail = tail(seed);
         for len in 0..tail.len() {
             let (number, _) = tail.holding(len);

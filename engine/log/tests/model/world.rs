@@ -10,6 +10,7 @@ use plimsoll_wire::compression::Compression;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +32,15 @@ pub struct World {
     pub rng: ChaCha8Rng,
     seed: u64,
     clock: i64,
+    /// The recovery point in the stored checkpoint.
+    stored: Offset,
+    /// Passes of compaction that came to their end.
+    pub passes: usize,
+    /// Compaction may have been anywhere below this offset; the log itself may
+    /// have forgotten in a crash.
+    pub cleaned: i64,
+    /// What was stable when compaction relied on it: no leader takes it back.
+    settled: i64,
     leader_epoch: i32,
     config: Arc<LogConfig>,
 }
@@ -81,6 +91,10 @@ impl World {
             rng: ChaCha8Rng::seed_from_u64(seed),
             seed,
             clock: 1_000_000,
+            stored: Offset(0),
+            passes: 0,
+            cleaned: 0,
+            settled: 0,
             leader_epoch: 0,
             config: Arc::new(config),
         };
@@ -128,6 +142,7 @@ impl World {
             self.now(),
         );
         let (log, recovered) = self.lived(opened)?;
+        self.stored = from.recovery_point.min(log.recovery_point());
         self.dir = Some(dir);
         self.log = Some(log);
         if recovered.recovery_point_lowered {
@@ -186,6 +201,7 @@ impl World {
         self.clock += self.rng.random_range(0..50);
         self.after = self.model.clone();
         match self.rng.random_range(0..100) {
+            _ if self.config.cleanup_policy.compact && self.rng.random_bool(0.1) => self.compact(),
             0..30 => self.append(Role::Plain),
             30..45 => self.append_idempotent(),
             45..58 => self.append_transactional(),
@@ -384,8 +400,45 @@ impl World {
             high_watermarks: at(log.high_watermark()),
             cleaned: at(log.cleaned_to()),
         };
+        let stored = log.recovery_point();
         let outcome = self.dir.as_ref().unwrap().store(&checkpoints);
-        self.lived(outcome)
+        self.lived(outcome)?;
+        self.stored = stored;
+        Ok(())
+    }
+
+    /// One pass of compaction, when one is wanted, with room for few keys or
+    /// many. What readers of committed records see stays as it is, so the model
+    /// does.
+    fn compact(&mut self) -> Result<(), Crashed> {
+        if self.rng.random() {
+            // A pass takes only what has ended and is known to be durable.
+            self.settle()?;
+            self.after = self.model.clone();
+        }
+        let (now, stored) = (self.now(), self.stored);
+        let map_bytes = if self.rng.random() { 24 * 5 } else { 1 << 20 };
+        let planned = self.log().plan_clean(now, stored);
+        let Some(plan) = self.lived(planned)? else {
+            return Ok(());
+        };
+        let pass = plan.run(map_bytes, &mut |_| ControlFlow::Continue(()));
+        let Some(cleaned) = self.lived(pass)? else {
+            return Ok(());
+        };
+        // The batch that did not fit into the map may be cleaned in part.
+        let to = cleaned.cleaned_to.get();
+        let batches = self.model.batches.iter();
+        let partly = batches.map(Batch::next).find(|next| *next > to);
+        self.cleaned = self.cleaned.max(partly.unwrap_or(to));
+        self.settled = self.settled.max(self.log().last_stable_offset().get());
+        let installed = self.log_mut().install(cleaned, now);
+        if let Some(doomed) = self.lived(installed)? {
+            self.passes += 1;
+            let removed = doomed.remove(&self.disk);
+            self.lived(removed)?;
+        }
+        Ok(())
     }
 
     fn rest(&mut self) -> Result<(), Crashed> {
@@ -412,7 +465,9 @@ impl World {
             self.lived(outcome)?;
         }
         let start = self.log().log_start().get();
-        assert!(start >= self.model.start && self.log().size_bytes() < 5000 + 1500);
+        assert!(start >= self.model.start);
+        let bounded = self.config.cleanup_policy.delete;
+        assert!(!bounded || self.log().size_bytes() < 5000 + 1500);
         self.model.start = start;
         self.after.start = start;
         self.checkpoint()
@@ -421,7 +476,9 @@ impl World {
     /// As a follower does whose leader knows less, under a new leader then.
     fn truncate(&mut self) -> Result<(), Crashed> {
         let (start, end) = (self.model.start, self.model.end());
-        let to = self.rng.random_range((end - 20).max(start)..=end);
+        // What compaction relied on was replicated.
+        let from = (end - 20).max(start).max(self.settled.min(end));
+        let to = self.rng.random_range(from..=end);
         self.after.truncate(to);
         self.durable = self.durable.min(self.after.end());
         let now = self.now();
