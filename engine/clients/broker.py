@@ -43,5 +43,5 @@ class Broker:
     def stop(self):
         """Stops it cleanly; that it can is part of every check."""
         self.process.terminate()
-        if self.process.wait(30) != 0:
+        if self.process.wait(120) != 0:
             sys.exit(f"the broker exited with {self.process.returncode} on SIGTERM")
