@@ -7,6 +7,7 @@
 
 use crate::catalog::Catalog;
 use crate::cleaner::Cleaner;
+use crate::commits::Commits;
 use crate::config::{BrokerConfig, Layers, Limits};
 use crate::controller::Controller;
 use crate::fetch_sessions::FetchSessions;
@@ -52,6 +53,7 @@ pub struct Broker {
     pub(crate) groups: Groups,
     pub(crate) transactions: Transactions,
     pub(crate) cleaner: Cleaner,
+    pub(crate) commits: Commits,
     pub(crate) requests: Arc<Requests>,
     pub(crate) faults: Arc<DiskFaults>,
     pub(crate) membership: Membership,
@@ -92,6 +94,7 @@ impl Broker {
             layers: ArcSwap::from_pointee(parts.layers),
             limits: ArcSwap::from_pointee(limits),
             cleaner: Cleaner::default(),
+            commits: Commits::default(),
             requests: Arc::default(),
             faults: Arc::default(),
             producer_ids: ProducerIds::default(),

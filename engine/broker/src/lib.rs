@@ -22,6 +22,7 @@ mod auto_create;
 mod broker;
 mod catalog;
 mod cleaner;
+mod commits;
 mod config_target;
 mod connection;
 mod controller;

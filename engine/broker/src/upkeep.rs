@@ -4,7 +4,7 @@ use crate::broker::Broker;
 use crate::error::BrokerError;
 use crate::log_dirs::Marks;
 use crate::partition::Partition;
-use plimsoll_log::{LogError, TopicPartition};
+use plimsoll_log::{LogError, PartitionLog, TopicPartition};
 use plimsoll_wire::time::{Instant, Now};
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ impl Broker {
             for partition in self.catalog().partitions() {
                 report(partition, "flush", flush_if_wanted(partition, now));
             }
+        }
+        if !self.commits.has_committer() {
+            self.commit(now);
         }
         if work.checkpoint {
             self.checkpoint();
@@ -155,12 +158,25 @@ fn name(partition: &Partition) -> TopicPartition {
 
 /// Flushes a log that asks for it, without holding its lock over the slow part.
 fn flush_if_wanted(partition: &Partition, now: Now) -> Result<(), LogError> {
+    flush_if(partition, now, |log| log.wants_flush(now.wall))
+}
+
+/// Flushes a log whatever it asks for, without holding its lock meanwhile.
+pub(crate) fn sync_log(partition: &Partition, now: Now) {
+    report(partition, "flush", flush_if(partition, now, |_| true));
+}
+
+fn flush_if(
+    partition: &Partition,
+    now: Now,
+    wants: impl FnOnce(&PartitionLog) -> bool,
+) -> Result<(), LogError> {
     let flush = {
         let mut held = partition.lock();
         let Ok(log) = held.log_mut() else {
             return Ok(());
         };
-        if !log.wants_flush(now.wall) {
+        if !wants(log) {
             return Ok(());
         }
         log.begin_flush()?

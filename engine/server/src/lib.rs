@@ -16,6 +16,7 @@ const _: () = assert!(
 mod arrival;
 mod budget;
 mod clock;
+mod committer;
 mod connection;
 mod context;
 mod error;

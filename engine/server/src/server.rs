@@ -1,6 +1,7 @@
 //! A broker with its sockets, threads and clock, from start to clean stop.
 
 use crate::clock::Clock;
+use crate::committer::Committer;
 use crate::error::ServerError;
 use crate::housekeeper::Housekeeper;
 use crate::listeners::ListenerSettings;
@@ -30,6 +31,8 @@ pub struct Server {
     housekeeper: Housekeeper,
     /// Compaction has threads of its own: a pass takes as long as it takes.
     cleaners: Vec<Housekeeper>,
+    /// Where answers wait for a sync.
+    committer: Option<Committer>,
     flushes: Arc<Histogram>,
     address: String,
 }
@@ -78,6 +81,11 @@ impl Server {
             .keep_scram_users(scram_users, clock.now())
             .map_err(ServerError::Broker)?;
         tracing::info!(?data, "serving");
+        let committer = if broker.is_durable() {
+            Some(Committer::start(&broker, clock)?)
+        } else {
+            None
+        };
         let net = Net::start(entrances, &broker, limits, clock)?;
         let ticking = Arc::clone(&broker);
         let tick = move |now| ticking.tick(now);
@@ -93,6 +101,7 @@ impl Server {
             net,
             housekeeper,
             cleaners,
+            committer,
             flushes,
             address: ready.unwrap_or_default(),
         })
@@ -145,6 +154,9 @@ impl Server {
     /// When the disk refuses; the next start then recovers.
     pub fn shutdown(self) -> Result<(), ServerError> {
         self.net.stop();
+        if let Some(committer) = self.committer {
+            committer.stop();
+        }
         self.housekeeper.stop();
         self.broker.stop_cleaning();
         self.cleaners.into_iter().for_each(Housekeeper::stop);

@@ -168,6 +168,7 @@ pub const COORDINATOR_PROPERTIES: &[Property] = &[
 /// What only this engine has.
 #[rustfmt::skip] // one property a line
 pub const OWN_PROPERTIES: &[Property] = &[
+    p("plimsoll.durable", Kind::Bool, "false", "Whether produce requests are answered only once their records are synced; those that come together share the syncs."),
     p("plimsoll.lost.log.dirs", Kind::Choice(&["wait", "recreate"]), "wait", "Whether logs that lay in a log directory that is gone for ever begin anew, without their records."),
 ];
 

@@ -25,6 +25,8 @@ pub struct Limits {
     pub retention_check_interval: Duration,
     /// How often recovery points, log starts and high watermarks are written.
     pub checkpoint_interval: Duration,
+    /// Whether produce requests are answered only once they are synced.
+    pub durable: bool,
     /// How many logs of one directory are opened at once at a start.
     pub recovery_threads: usize,
     /// Whether compacted topics are compacted.
@@ -77,6 +79,7 @@ impl Limits {
             described_partitions_max: size("max.request.partition.size.limit"),
             retention_check_interval: period("log.retention.check.interval.ms"),
             checkpoint_interval: period("log.flush.offset.checkpoint.interval.ms"),
+            durable: layers.flag("plimsoll.durable"),
             recovery_threads: size("num.recovery.threads.per.data.dir"),
             compacts: layers.flag("log.cleaner.enable"),
             clean_backoff: period("log.cleaner.backoff.ms"),
@@ -119,6 +122,7 @@ mod tests {
             described_partitions_max: 2000,
             retention_check_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(60),
+            durable: false,
             recovery_threads: 2,
             compacts: true,
             clean_backoff: Duration::from_secs(15),

@@ -2,6 +2,7 @@
 
 mod cleaner;
 mod client;
+mod durable;
 mod fetch;
 mod group_errors;
 mod groups;

@@ -6,6 +6,7 @@
 //! calls topics by id.
 
 mod append;
+mod durable;
 mod parked;
 mod recompress;
 
@@ -56,18 +57,28 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
             )))
         });
     }
+    let written = if broker.is_durable() {
+        durable::written(&broker.catalog(), &query, &results)
+    } else {
+        Vec::new()
+    };
     let waits = |result: &Result<Placed, Refusal>| {
         result
             .as_ref()
             .is_ok_and(|placed| placed.unreplicated_to.is_some())
     };
     let early = mutation::is(Mutation::AcknowledgeBeforeReplication);
-    if query.acks == -1 && !early && results.iter().any(waits) {
-        return park(broker, &request, &query, results);
+    let outcome = if query.acks == -1 && !early && results.iter().any(waits) {
+        park(broker, &request, &query, results)
+    } else {
+        let response = respond(&query, &results);
+        let frame = response.encode_frame(version, request.envelope.correlation_id);
+        Outcome::Ready(Response::whole(frame))
+    };
+    if written.is_empty() {
+        return outcome;
     }
-    let response = respond(&query, &results);
-    let frame = response.encode_frame(version, request.envelope.correlation_id);
-    Outcome::Ready(Response::whole(frame))
+    durable::hold(broker, &request, &query, written, outcome)
 }
 
 /// Holds the answer back until the replicas have what was appended.

@@ -29,7 +29,7 @@ impl Called {
         }
     }
 
-    fn wire(&self) -> Topic<'_> {
+    pub(super) fn wire(&self) -> Topic<'_> {
         match self {
             Self::Name(name) => Topic::Name(name),
             Self::Id(id) => Topic::Id(*id),
