@@ -204,95 +204,41 @@ pub fn cost(input: &Input) -> Result<Answer, InputError> {
         messages / Exact::from(DAYS),
         "rate × 86 400",
     )?;
-    let services = [
-        (
-            "Pub/Sub",
-            each.pubsub,
-            "(1 + groups) × max(size, least) ÷ 2^40 × price of a TiB",
-        ),
-        (
-            "queue",
-            each.queue,
-            "send, receive and delete, for every chunk",
-        ),
-        (
-            "fan-out and queues",
-            each.fanout,
-            "publish, then receive and delete for every group",
-        ),
-    ];
-    let million = Exact::whole(1_000_000);
-    for (name, one, because) in services {
+    let services = each.services();
+    for (bill, because) in &services {
+        let million = bill.each * Exact::whole(1_000_000);
+        let name = bill.name;
         answer.line(
             &format!("{name}, a million"),
             Unit::Dollars,
-            one * million,
+            million,
             because,
         )?;
-        answer.line(
-            &format!("{name}, a month"),
-            Unit::Dollars,
-            one * messages,
-            "messages × what one costs",
-        )?;
+        let month = bill.month(messages);
+        let because = "messages × what one costs";
+        answer.line(&format!("{name}, a month"), Unit::Dollars, month, because)?;
     }
-    let mut cheapest = services
-        .map(|(name, one, _)| (name, one * messages))
-        .to_vec();
-    let mut curve = Curve::new(
-        "What a month costs by messages a day",
-        Axis::log("messages a day", Unit::Count),
-        Axis::log("a month", Unit::Dollars),
-    );
-    let days: Vec<f64> = (0..=40)
-        .map(|step| messages.to_f64() / DAYS as f64 * 10_f64.powf(f64::from(step - 20) / 10.0))
-        .collect();
-    for (name, one, _) in services {
-        let month = |day: f64| one.to_f64() * day * DAYS as f64;
-        curve.line(name, days.iter().map(|&day| (day, month(day))));
-    }
-    let mut crossovers = Vec::new();
     let kafkas = [
         ("Kafka, self-managed", &prices.self_managed),
         ("Kafka, managed", &prices.managed),
     ];
-    for (name, cluster) in kafkas {
-        let fixed = cluster_month(cluster, brokers, input.disk.into());
-        let traffic = Exact::from_f64(cluster.between_zones_gb) * size * copies / GB.into();
-        let month = fixed + traffic * messages;
-        cheapest.push((name, month));
-        let at = |day: f64| fixed.to_f64() + traffic.to_f64() * day * DAYS as f64;
-        curve.line(name, days.iter().map(|&day| (day, at(day))));
-        answer.line(
-            &format!("{name}, a month"),
-            Unit::Dollars,
-            month,
-            "brokers, disk, people, replication between zones",
-        )?;
-        let saved = each.pubsub.minus(traffic);
-        if saved.is_zero() {
-            answer.text(
-                &format!("{name}, crossover"),
-                "never",
-                "its traffic alone costs more than Pub/Sub",
-            );
-        } else {
-            let crossover = fixed / saved / DAYS.into();
-            crossovers.push((name, crossover));
-            answer.line(
-                &format!("{name}, crossover"),
-                Unit::Count,
-                crossover,
-                "messages a day from which it beats Pub/Sub, on this cluster",
-            )?;
-        }
+    let kafkas = kafkas.map(|(name, cluster)| Bill {
+        name,
+        fixed: cluster_month(cluster, brokers, input.disk.into()),
+        each: Exact::from_f64(cluster.between_zones_gb) * size * copies / GB.into(),
+    });
+    let mut crossovers = Vec::new();
+    for bill in &kafkas {
+        crossovers.extend(kafka(&mut answer, bill, messages, each.pubsub)?);
     }
-    cheapest.sort_by_key(|(_, month)| *month);
-    if let Some((name, month)) = cheapest.first() {
-        answer.bind(
-            name,
-            format!("the cheapest, at {} a month", Unit::Dollars.show(*month)),
-        );
+    let bills: Vec<Bill> = services
+        .into_iter()
+        .map(|(bill, _)| bill)
+        .chain(kafkas)
+        .collect();
+    if let Some(bill) = bills.iter().min_by_key(|bill| bill.month(messages)) {
+        let month = Unit::Dollars.show(bill.month(messages));
+        answer.bind(bill.name, format!("the cheapest, at {month} a month"));
     }
     answer.note(format!(
         "prices as of {}; put your own into a copy of the file and pass it with --prices. People count only where operations_month says so.",
@@ -301,8 +247,70 @@ pub fn cost(input: &Input) -> Result<Answer, InputError> {
     assume_prices(&mut answer, prices);
     corrections(&mut answer, &each, messages);
     crossover_correction(&mut answer, &crossovers);
-    answer.curve(curve);
+    answer.curve(months(&bills, messages));
     Ok(answer)
+}
+
+/// One way to pay: so much a month, and so much for each message.
+struct Bill {
+    name: &'static str,
+    fixed: Exact,
+    each: Exact,
+}
+
+impl Bill {
+    fn month(&self, messages: Exact) -> Exact {
+        self.fixed + self.each * messages
+    }
+}
+
+/// A cluster's month, and the messages a day from which it is cheaper than
+/// Pub/Sub.
+fn kafka(
+    answer: &mut Answer,
+    bill: &Bill,
+    messages: Exact,
+    pubsub: Exact,
+) -> Result<Option<(&'static str, Exact)>, InputError> {
+    let name = bill.name;
+    let because = "brokers, disk, people, replication between zones";
+    answer.line(
+        &format!("{name}, a month"),
+        Unit::Dollars,
+        bill.month(messages),
+        because,
+    )?;
+    let saved = pubsub.minus(bill.each);
+    let crossover = format!("{name}, crossover");
+    if saved.is_zero() {
+        answer.text(
+            &crossover,
+            "never",
+            "its traffic alone costs more than Pub/Sub",
+        );
+        return Ok(None);
+    }
+    let day = bill.fixed / saved / DAYS.into();
+    let because = "messages a day from which it beats Pub/Sub, on this cluster";
+    answer.line(&crossover, Unit::Count, day, because)?;
+    Ok(Some((name, day)))
+}
+
+/// Each bill over messages a day, a hundred times fewer to a hundred times more.
+fn months(bills: &[Bill], messages: Exact) -> Curve {
+    let mut curve = Curve::new(
+        "What a month costs by messages a day",
+        Axis::log("messages a day", Unit::Count),
+        Axis::log("a month", Unit::Dollars),
+    );
+    let scales = (0..=40).map(|step| 10_f64.powf(f64::from(step - 20) / 10.0));
+    let months: Vec<f64> = scales.map(|scale| messages.to_f64() * scale).collect();
+    for bill in bills {
+        let (fixed, each) = (bill.fixed.to_f64(), bill.each.to_f64());
+        let cost = |&month: &f64| (month / DAYS as f64, fixed + each * month);
+        curve.line(bill.name, months.iter().map(cost));
+    }
+    curve
 }
 
 /// The document's crossover against this cluster's.
@@ -384,6 +392,30 @@ impl Messages {
             per_request,
             as_much: per_request / tib / directions,
         }
+    }
+}
+
+impl Messages {
+    fn services(&self) -> [(Bill, &'static str); 3] {
+        let bill = |name, each| Bill {
+            name,
+            fixed: Exact::ZERO,
+            each,
+        };
+        [
+            (
+                bill("Pub/Sub", self.pubsub),
+                "(1 + groups) × max(size, least) ÷ 2^40 × price of a TiB",
+            ),
+            (
+                bill("queue", self.queue),
+                "send, receive and delete, for every chunk",
+            ),
+            (
+                bill("fan-out and queues", self.fanout),
+                "publish, then receive and delete for every group",
+            ),
+        ]
     }
 }
 

@@ -1,9 +1,9 @@
 //! The event loop.
 
 use super::cluster::Shape;
-use super::failure::{self, Aftermath};
-use super::queue::{Nanos, Queue};
-use plimsoll_results::Histogram;
+use super::failure;
+use super::parts::{Batch, Broker, Phase, Puller, Run, Step, Waited};
+use super::queue::Nanos;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::cmp::Reverse;
@@ -11,93 +11,6 @@ use std::collections::BinaryHeap;
 
 /// The part of a run that is left out at its start.
 const WARMUP_PART: u32 = 10;
-
-/// What one seed found.
-pub(super) struct Run {
-    pub(super) steady: Phase,
-    pub(super) after: Option<Aftermath>,
-}
-
-/// What a stretch of time looked like.
-#[derive(Default)]
-pub(super) struct Phase {
-    pub(super) response: Histogram,
-    pub(super) end_to_end: Histogram,
-    /// Acknowledged batches a second, over those offered.
-    pub(super) kept_up: f64,
-    /// The busiest broker's use of its CPU, disk, network in and out.
-    pub(super) busy: [f64; 4],
-    pub(super) simulated: Nanos,
-}
-
-/// Where a batch or a fetch stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    /// A producer sends the next batch.
-    Send,
-    /// A batch has reached its leader, its CPU, its disk; is in the log.
-    Arrived(u32),
-    Received(u32),
-    Checked(u32),
-    Appended(u32),
-    /// A puller's fetch has passed the leader's CPU and network, the receiver's
-    /// network, CPU and disk; its next fetch is back at the leader.
-    Read(u32),
-    Sent(u32),
-    Landed(u32),
-    Got(u32),
-    Taken(u32),
-    Stored(u32),
-    Back(u32),
-}
-
-/// One batch on its way.
-#[derive(Clone, Copy)]
-struct Batch {
-    partition: u32,
-    created: Nanos,
-    bytes: f64,
-    records: f64,
-    /// Followers and groups that have not taken it yet.
-    waits: u16,
-    measured: bool,
-    backlog: bool,
-}
-
-/// A batch that has waited for its leader.
-pub(super) struct Waited {
-    pub(super) partition: u32,
-    pub(super) created: Nanos,
-    pub(super) records: f64,
-}
-
-/// Who fetches from a leader: a follower, or a group.
-struct Puller {
-    leader: u32,
-    /// The follower's broker; none for a group.
-    follower: Option<u32>,
-    waiting: Vec<u32>,
-    flying: Vec<u32>,
-    busy: bool,
-}
-
-struct Broker {
-    cpu: Queue,
-    disk: Queue,
-    link_in: Queue,
-    link_out: Queue,
-}
-
-impl Broker {
-    fn new(cores: u32) -> Self {
-        Self {
-            cpu: Queue::new(cores),
-            disk: Queue::new(1),
-            link_in: Queue::new(1),
-            link_out: Queue::new(1),
-        }
-    }
-}
 
 /// The model at one moment.
 pub(super) struct World<'s> {
@@ -560,17 +473,5 @@ impl<'s> World<'s> {
 
     fn puller_mut(&mut self, at: u32) -> &mut Puller {
         &mut self.pullers[at as usize]
-    }
-}
-
-impl Puller {
-    const fn new(leader: u32, follower: Option<u32>) -> Self {
-        Self {
-            leader,
-            follower,
-            waiting: Vec::new(),
-            flying: Vec::new(),
-            busy: false,
-        }
     }
 }

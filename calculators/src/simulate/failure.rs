@@ -7,7 +7,8 @@
 //! detection decides; that holds nothing back at the brokers.
 
 use super::cluster::{Outage, Shape};
-use super::engine::{Phase, Waited, World};
+use super::engine::World;
+use super::parts::{Phase, Waited};
 use super::queue::Nanos;
 
 /// The broker that fails.

@@ -22,6 +22,7 @@ mod cluster;
 mod engine;
 mod failure;
 mod groups;
+mod parts;
 mod queue;
 mod report;
 
@@ -216,7 +217,7 @@ impl Input {
 pub fn simulate(input: &Input) -> Result<Answer, InputError> {
     input.check()?;
     let shape = cluster::Shape::of(input);
-    let runs: Vec<engine::Run> = (0..SEEDS).map(|seed| engine::run(&shape, seed)).collect();
+    let runs: Vec<parts::Run> = (0..SEEDS).map(|seed| engine::run(&shape, seed)).collect();
     report::answer(input, &shape, &runs)
 }
 

@@ -1,8 +1,9 @@
 //! What the seeds found, as an answer.
 
 use super::cluster::Shape;
-use super::engine::{Phase, Run};
+
 use super::failure::Aftermath;
+use super::parts::{Phase, Run};
 use super::{Failure, Input, Service, groups};
 use crate::answer::Answer;
 use crate::error::InputError;

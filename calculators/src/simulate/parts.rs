@@ -1,0 +1,104 @@
+//! What the model is made of: batches, those who fetch them, and brokers.
+
+use super::failure::Aftermath;
+use super::queue::{Nanos, Queue};
+use plimsoll_results::Histogram;
+
+/// What one seed found.
+pub(super) struct Run {
+    pub(super) steady: Phase,
+    pub(super) after: Option<Aftermath>,
+}
+
+/// What a stretch of time looked like.
+#[derive(Default)]
+pub(super) struct Phase {
+    pub(super) response: Histogram,
+    pub(super) end_to_end: Histogram,
+    /// Acknowledged batches a second, over those offered.
+    pub(super) kept_up: f64,
+    /// The busiest broker's use of its CPU, disk, network in and out.
+    pub(super) busy: [f64; 4],
+    pub(super) simulated: Nanos,
+}
+
+/// Where a batch or a fetch stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// A producer sends the next batch.
+    Send,
+    /// A batch has reached its leader, its CPU, its disk; is in the log.
+    Arrived(u32),
+    Received(u32),
+    Checked(u32),
+    Appended(u32),
+    /// A puller's fetch has passed the leader's CPU and network, the receiver's
+    /// network, CPU and disk; its next fetch is back at the leader.
+    Read(u32),
+    Sent(u32),
+    Landed(u32),
+    Got(u32),
+    Taken(u32),
+    Stored(u32),
+    Back(u32),
+}
+
+/// One batch on its way.
+#[derive(Clone, Copy)]
+pub(super) struct Batch {
+    pub(super) partition: u32,
+    pub(super) created: Nanos,
+    pub(super) bytes: f64,
+    pub(super) records: f64,
+    /// Followers and groups that have not taken it yet.
+    pub(super) waits: u16,
+    pub(super) measured: bool,
+    pub(super) backlog: bool,
+}
+
+/// A batch that has waited for its leader.
+pub(super) struct Waited {
+    pub(super) partition: u32,
+    pub(super) created: Nanos,
+    pub(super) records: f64,
+}
+
+/// Who fetches from a leader: a follower, or a group.
+pub(super) struct Puller {
+    pub(super) leader: u32,
+    /// The follower's broker; none for a group.
+    pub(super) follower: Option<u32>,
+    pub(super) waiting: Vec<u32>,
+    pub(super) flying: Vec<u32>,
+    pub(super) busy: bool,
+}
+
+pub(super) struct Broker {
+    pub(super) cpu: Queue,
+    pub(super) disk: Queue,
+    pub(super) link_in: Queue,
+    pub(super) link_out: Queue,
+}
+
+impl Broker {
+    pub(super) fn new(cores: u32) -> Self {
+        Self {
+            cpu: Queue::new(cores),
+            disk: Queue::new(1),
+            link_in: Queue::new(1),
+            link_out: Queue::new(1),
+        }
+    }
+}
+
+impl Puller {
+    pub(super) const fn new(leader: u32, follower: Option<u32>) -> Self {
+        Self {
+            leader,
+            follower,
+            waiting: Vec::new(),
+            flying: Vec::new(),
+            busy: false,
+        }
+    }
+}
