@@ -4,6 +4,9 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableComponent
 use plimsoll_calculators::Answer;
 use std::fmt::Write as _;
 
+/// Below this a table of three columns is a column of letters.
+const NARROWEST: u16 = 72;
+
 /// Renders an answer: results first, then what decides, what was assumed, and
 /// where the rules are off.
 pub fn render(answer: &Answer) -> String {
@@ -55,6 +58,10 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
         table.remove_style(lines_between_rows);
     }
     table.set_content_arrangement(ContentArrangement::Dynamic);
+    // Some terminals do not know how wide they are.
+    if table.width().is_some_and(|width| width < NARROWEST) {
+        table.set_width(NARROWEST);
+    }
     table.set_header(header);
     table
 }
