@@ -87,6 +87,7 @@ impl Stage {
         let wait = stage.rng.random_range(10_000..20_000);
         let until = stage.host.now.mono.after(Duration::from_millis(wait));
         while stage.step(until) {}
+        stage.pass_to(until);
         stage
     }
 
