@@ -38,12 +38,12 @@ def consumer(broker, group, protocol, session_ms):
     return Consumer(config)
 
 
-def producer(broker, name):
+def producer(broker, name, **more):
     return Producer(settings(broker) | {
         "transactional.id": name,
         "transaction.timeout.ms": 20_000,
         "linger.ms": 5,
-    })
+    }, **more)
 
 
 def rewind(reader):
