@@ -193,6 +193,30 @@ fn both_clients_run_transactions_of_which_only_the_committed_are_seen() {
 }
 
 #[test]
+fn what_is_read_and_written_again_is_seen_exactly_once_through_aborts() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let sets = [
+        "topic.partitions=4",
+        "producer.compression=none",
+        "transactions.records=50",
+        "transactions.abort_rate=30%",
+        "transactions.mode=read-process-write",
+        "transactions.processors=2",
+        "consumer.isolation=read_committed",
+    ];
+    let more: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    check_success(&tiny(home.path(), &[&more[..], &["--out", "rpw"]].concat()));
+    let run = result(&home.path().join("rpw"));
+    let cell = run.cells.first().expect("there is one cell");
+    let (verified, transactions) = (&cell.verified, cell.transactions.as_ref());
+    let transactions = transactions.expect("there were some");
+    assert!(verified.is_clean(), "{verified:?}");
+    assert_eq!((verified.sent, verified.consumed), (700, 700));
+    assert!(transactions.records_aborted > 0 && transactions.committed > 0);
+    assert!(cell.latency.commit.as_ref().is_some_and(|l| l.count > 0));
+}
+
+#[test]
 fn poison_goes_to_the_dead_letters_with_both_clients() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let sets = [

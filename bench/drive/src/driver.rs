@@ -11,6 +11,7 @@ use crate::error::DriveError;
 use crate::labour::{Labour, PoisonCounts};
 use crate::native::control::Leaders;
 use crate::record::{Commit, CommitBoard, Recorder};
+use crate::relay::Forward;
 use crate::verify::{Verifier, Written};
 use plimsoll_wire::compression::Compression;
 use plimsoll_wire::types::Offset;
@@ -63,6 +64,8 @@ pub struct Outgoing<'a> {
     pub stamp: Option<&'a [u8; STAMP_LEN]>,
     /// Its place in a transaction, when there are any.
     pub transaction: Option<Membership>,
+    /// Where it was read, when it is written again.
+    pub read_at: Option<i64>,
 }
 
 impl Outgoing<'_> {
@@ -111,6 +114,14 @@ pub trait Source: Send {
 
     /// Nanoseconds between records on average; 0 when there is no schedule.
     fn gap_nanos(&self) -> u64;
+
+    /// Whether the open transaction is to end although it is not full.
+    fn closes(&mut self, _now: Mono) -> bool {
+        false
+    }
+
+    /// The open transaction has ended.
+    fn ended(&mut self, _aborted: bool) {}
 }
 
 /// How a producer batches and what it waits for.
@@ -174,10 +185,22 @@ pub struct ProducerJob {
     pub source: Box<dyn Source>,
     /// Where measurements go.
     pub recorder: Recorder,
+    /// Whose offsets are part of the transactions, where records that were read
+    /// are written again.
+    pub reads: Option<GroupOffsets>,
     /// Told of every commit, where there are transactions.
     pub commits: Option<Arc<CommitBoard>>,
     /// Set when the run is to end early.
     pub stop: Arc<AtomicBool>,
+}
+
+/// A group whose offsets in a topic are committed with what was made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOffsets {
+    /// The group.
+    pub group: String,
+    /// The topic that it reads.
+    pub topic: String,
 }
 
 impl ProducerJob {
@@ -241,6 +264,8 @@ pub struct Inspect {
     pub latest: Option<(u32, u32, Commit)>,
     /// What is done with each record.
     pub labour: Labour,
+    /// Where records go that are to be written again.
+    pub forward: Option<Forward>,
 }
 
 /// How the records of one run are told from others and dated.
@@ -303,6 +328,10 @@ impl Inspect {
                 let Some(now) = self.labour.work(record, &stamp, now)? else {
                     return Ok(false);
                 };
+                let forward = self.forward.as_ref();
+                if forward.is_some_and(|f| !f.send(record, &stamp, self.labour.finish())) {
+                    return Ok(false);
+                }
                 self.see(&stamp, record.partition, now);
                 self.verifier
                     .observe(stamp.producer, record.partition, stamp.sequence);

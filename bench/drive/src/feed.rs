@@ -146,6 +146,7 @@ impl Source for Feed {
             headers: record.headers,
             stamp: None,
             transaction,
+            read_at: None,
         };
         match self.marking.place {
             StampPlace::ValuePrefix => {

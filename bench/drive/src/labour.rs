@@ -88,6 +88,11 @@ impl Labour {
         }
     }
 
+    /// What ends the run.
+    pub fn finish(&self) -> &FinishLine {
+        &self.finish
+    }
+
     /// What became of poison so far.
     pub const fn counts(&self) -> PoisonCounts {
         self.counts

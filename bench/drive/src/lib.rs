@@ -26,6 +26,7 @@ pub mod native;
 pub mod observe;
 pub mod partitioner;
 pub mod record;
+pub mod relay;
 pub mod search;
 pub mod team;
 pub mod verify;

@@ -41,6 +41,11 @@ impl Transactions {
         })
     }
 
+    /// The open transaction takes no more records.
+    pub const fn cut(&mut self) {
+        self.left = 0;
+    }
+
     /// The place of the worker's next record.
     pub fn step(&mut self) -> Membership {
         if self.left == 0 {

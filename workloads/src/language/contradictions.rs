@@ -44,11 +44,12 @@ fn when(wrong: bool, path: &'static str, message: impl FnOnce() -> String) -> Fo
     wrong.then(|| (path, message()))
 }
 
-fn producer(cell: &CellSpec) -> [Found; 7] {
+fn producer(cell: &CellSpec) -> [Found; 9] {
     let producer = &cell.producer;
     let acks = producer.acks;
     let asked = producer.idempotence;
     let transactional = cell.transactions.records.is_some();
+    let rewrites = transactional && cell.transactions.mode == TransactionMode::ReadProcessWrite;
     let min_insync = cell.topic.configs.get("min.insync.replicas");
     let min_insync = min_insync.and_then(|count| count.parse::<u32>().ok());
     let copies = cell.topic.replication_factor;
@@ -91,6 +92,16 @@ fn producer(cell: &CellSpec) -> [Found; 7] {
             !transactional && cell.transactions.abort_rate != Share::default(),
             "transactions.abort_rate",
             || "there are no transactions to abort: set transactions.records".to_owned(),
+        ),
+        when(
+            rewrites && cell.records.headers > 0,
+            "records.headers",
+            || "a read-process-write copies key and value: leave headers out".to_owned(),
+        ),
+        when(
+            rewrites && cell.transactions.abort_rate.get() >= 1.0,
+            "transactions.abort_rate",
+            || "what is always aborted is copied again for ever: set less than 1".to_owned(),
         ),
         when(
             !transactional && cell.transactions.mode != TransactionMode::Produce,

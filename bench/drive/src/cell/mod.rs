@@ -2,6 +2,7 @@
 
 mod outcome;
 mod prefill;
+mod processors;
 mod run;
 mod settings;
 mod workers;

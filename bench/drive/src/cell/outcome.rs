@@ -42,6 +42,8 @@ pub struct Measured {
     pub lanes: Lanes,
     /// The producers' reports.
     pub produced: Vec<Produced>,
+    /// The reports of processors that wrote the load again.
+    pub processed: Vec<Produced>,
     /// The consumers' reports, by group.
     pub consumed: Vec<Vec<Consumed>>,
     /// Where the partitions' logs end.
@@ -191,7 +193,9 @@ fn transactions(measured: &Measured) -> Transactions {
         committed: tally.committed,
         aborted: tally.aborted,
         commits_per_s: tally.committed as f64 / measured.window.as_secs_f64().max(1e-3),
-        records_aborted: measured.produced.iter().map(|p| p.aborted).sum(),
+        records_aborted: (measured.produced.iter().chain(&measured.processed))
+            .map(|produced| produced.aborted)
+            .sum(),
     }
 }
 

@@ -120,6 +120,7 @@ impl Prefill<'_> {
                 settings: Arc::clone(&settings),
                 source: Box::new(source),
                 recorder: Recorder::producer(window, false, collector.depot()),
+                reads: None,
                 commits: None,
                 stop: Arc::clone(stop),
             };

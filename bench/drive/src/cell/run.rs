@@ -6,6 +6,7 @@
 
 use super::outcome::{self, Measured};
 use super::prefill::{self, Prefill};
+use super::processors::{self, Processors};
 use super::settings;
 use super::workers::{Crew, Running, Share};
 use crate::access::Bootstrap;
@@ -152,10 +153,24 @@ pub(crate) fn on_a_fresh_topic<'a>(
         topic: topic.name.clone(),
         leaders,
     };
-    let outcome = Bench::prepare(target, cell, run, route).and_then(carry);
+    let input = settings::copies(&cell.spec).then(|| NewTopic {
+        name: format!("{}{}", topic.name, processors::INPUT_SUFFIX),
+        ..topic.clone()
+    });
+    let input_name = input.as_ref().map(|input| input.name.clone());
+    let input = input.map(|input| {
+        Ok::<_, DriveError>(Arc::new(Route {
+            bootstrap: target.bootstrap.clone(),
+            leaders: control.create_topic(&input)?,
+            topic: input.name,
+        }))
+    });
+    let input = input.transpose()?;
+    let outcome =
+        Bench::prepare(target, cell, run, route).and_then(|bench| carry(Bench { input, ..bench }));
     let letters = has_letters.then(|| format!("{}{}", topic.name, dead_letters::SUFFIX));
     let deleted = Control::reach(&target.bootstrap).and_then(|mut control| {
-        let mut topics = letters.iter().chain([&topic.name]);
+        let mut topics = letters.iter().chain(&input_name).chain([&topic.name]);
         topics.try_for_each(|name| control.delete_topic(name))
     });
     if let Err(error) = deleted {
@@ -173,6 +188,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) records: Records,
     pub(crate) schedule: Schedule,
     pub(crate) route: Arc<Route>,
+    /// Where the load goes when it is read and written again.
+    pub(crate) input: Option<Arc<Route>>,
 }
 
 /// How one process carries a cell, or its share of one.
@@ -195,6 +212,8 @@ pub(crate) type Ends<'a> = &'a mut dyn FnMut(&[Produced]) -> Result<Vec<Offset>,
 /// What one process measured.
 pub(crate) struct Conducted {
     pub(crate) produced: Vec<Produced>,
+    /// What processors wrote again.
+    pub(crate) processed: Vec<Produced>,
     pub(crate) consumed: Vec<Vec<Consumed>>,
     pub(crate) ends: Vec<Offset>,
     pub(crate) observed: Observed,
@@ -227,6 +246,7 @@ impl<'a> Bench<'a> {
             records,
             schedule,
             route: Arc::new(route),
+            input: None,
         })
     }
 }
@@ -237,7 +257,7 @@ impl Bench<'_> {
         let marking = self.marking();
         let prefill = Prefill {
             spec,
-            route: &self.route,
+            route: self.input.as_ref().unwrap_or(&self.route),
             records: &self.records,
             marking,
             seed: self.run.seed,
@@ -284,6 +304,7 @@ impl Bench<'_> {
                 target_rate: settings::target_rate(spec, &self.schedule),
                 lanes,
                 produced: conducted.produced,
+                processed: conducted.processed,
                 consumed: conducted.consumed,
                 ends: conducted.ends,
                 collected: conducted.collector.finish()?,
@@ -312,7 +333,7 @@ impl Bench<'_> {
             lanes,
             collector,
         } = assignment;
-        let waits = settings::waits_for_commits(spec);
+        let waits = settings::times_commits(spec);
         let crew = Crew {
             commits: waits.then(|| Arc::new(CommitBoard::new(lanes))),
             seed: self.run.seed,
@@ -351,11 +372,33 @@ impl Bench<'_> {
         let consumers: Vec<_> = (0..self.groups())
             .map(|group| crew.consumers(group))
             .collect::<Result<_, _>>()?;
-        let producers = crew.producers()?;
+        let input = self.input.as_ref();
+        let processors = input
+            .map(|input| Processors::start(&crew, input))
+            .transpose()?;
+        let producers = crew.producers(input.unwrap_or(&self.route))?;
         let produced = conductor.produce(producers, &consumers);
-        let ends = produced.as_ref().ok().map(|p| ends(p)).transpose();
+        let processed = match (processors, input, &produced) {
+            (Some(processors), Some(input), Ok(_)) => {
+                // All is acknowledged: transactions take no other acks than all.
+                let ends = Control::reach(&self.target.bootstrap).and_then(|mut control| {
+                    control.end_offsets(&input.topic, spec.topic.partitions)
+                });
+                conductor.process(processors, ends)
+            }
+            (Some(processors), ..) => {
+                processors.line().abandon();
+                processors.join()
+            }
+            _ => Ok(Vec::new()),
+        };
+        let ends = match (&produced, &processed) {
+            (Ok(produced), Ok(_)) => ends(produced).map(Some),
+            _ => Ok(None),
+        };
         let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
-        let (produced, ends, consumed) = (produced?, ends?.unwrap_or_default(), consumed?);
+        let (produced, processed) = (produced?, processed?);
+        let (ends, consumed) = (ends?.unwrap_or_default(), consumed?);
         let observed = conductor.observed.take().unwrap_or_default();
         let cores = std::mem::take(&mut conductor.cores);
         let (backlog, lags) = (
@@ -364,6 +407,7 @@ impl Bench<'_> {
         );
         Ok(Conducted {
             produced,
+            processed,
             consumed,
             ends,
             observed,
@@ -525,6 +569,29 @@ impl Conductor<'_> {
             self.end_window();
         }
         joined
+    }
+
+    /// Lets processors read up to the ends of their input, and waits for them.
+    fn process(
+        &mut self,
+        processors: Processors,
+        ends: Result<Vec<Offset>, DriveError>,
+    ) -> Result<Vec<Produced>, DriveError> {
+        let mut failure = None;
+        match ends {
+            Ok(ends) => processors.line().draw(ends),
+            Err(error) => failure = Some(error),
+        }
+        let give_up = self.window.give_up.max(Mono::now().after(CATCH_UP_MIN));
+        while !processors.is_finished() {
+            if failure.is_some() || Mono::now() >= give_up {
+                processors.line().abandon();
+                self.stop.store(true, Ordering::Relaxed);
+            }
+            failure = failure.or(self.tick().err());
+        }
+        let joined = processors.join();
+        failure.map_or(joined, Err)
     }
 
     /// Draws the finish line and waits for the consumers to reach it.

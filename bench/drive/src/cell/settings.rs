@@ -26,16 +26,37 @@ pub fn describe_client(spec: &CellSpec) -> String {
     driver(spec).describe()
 }
 
-/// Refuses what this version of the drivers cannot do.
+/// Refuses what a driver cannot do.
 pub fn check(spec: &CellSpec) -> Result<(), DriveError> {
-    match spec.transactions.mode {
-        TransactionMode::Produce => Ok(()),
-        mode => Err(DriveError::Setting {
+    if copies(spec) && spec.driver == DriverKind::Librdkafka {
+        return Err(DriveError::Setting {
             field: "transactions.mode",
-            value: mode.to_string(),
-            accepted: "produce; no driver reads, processes and writes yet".to_owned(),
-        }),
+            value: spec.transactions.mode.to_string(),
+            accepted: "produce with driver = librdkafka; the native one does both".to_owned(),
+        });
     }
+    Ok(())
+}
+
+/// Whether the load is read, and written again in transactions.
+pub fn copies(spec: &CellSpec) -> bool {
+    spec.transactions.records.is_some()
+        && spec.transactions.mode == TransactionMode::ReadProcessWrite
+}
+
+/// How the load is sent: plainly, where the transactions are those of
+/// processors.
+pub fn load_producer(spec: &CellSpec) -> ProducerSettings {
+    let mut settings = producer(spec);
+    if copies(spec) {
+        settings.transaction_timeout = None;
+    }
+    settings
+}
+
+/// Whether the cell's consumers are told of commits, to time them.
+pub fn times_commits(spec: &CellSpec) -> bool {
+    waits_for_commits(spec) && !copies(spec)
 }
 
 /// Whether the cell's consumers see a transaction only when it is committed.

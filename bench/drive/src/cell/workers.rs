@@ -162,9 +162,9 @@ impl Crew<'_> {
         Arc::clone(&self.depot)
     }
 
-    /// Starts the producers.
-    pub fn producers(&self) -> Result<Running<Produced>, DriveError> {
-        let settings = Arc::new(super::settings::producer(self.spec));
+    /// Starts the producers, who write to the topic of `route`.
+    pub fn producers(&self, route: &Arc<Route>) -> Result<Running<Produced>, DriveError> {
+        let settings = Arc::new(super::settings::load_producer(self.spec));
         let scheduled = self.spec.load.rate.is_scheduled();
         let feed = FeedSettings {
             window: self.window,
@@ -178,17 +178,19 @@ impl Crew<'_> {
                 index,
                 of: self.spec.producer.count,
             };
-            let transactions = Transactions::new(&self.spec.transactions, worker, self.seed);
+            let transactions = Transactions::new(&self.spec.transactions, worker, self.seed)
+                .filter(|_| !super::settings::copies(self.spec));
             let source = Feed::new(self.schedule, self.records, worker, &feed);
             let job = ProducerJob {
                 worker: index,
-                route: Arc::clone(&self.route),
+                route: Arc::clone(route),
                 settings: Arc::clone(&settings),
                 recorder: match transactions {
                     None => Recorder::producer(self.window, scheduled, self.depot()),
                     Some(_) => Recorder::transactional(self.window, scheduled, self.depot()),
                 },
                 source: Box::new(source.in_transactions(transactions)),
+                reads: None,
                 commits: self.commits.clone(),
                 stop: Arc::clone(&self.stop),
             };
@@ -227,6 +229,7 @@ impl Crew<'_> {
                     commits: self.commits.clone(),
                     latest: None,
                     labour: self.labour(labour),
+                    forward: None,
                 },
                 finish: Arc::clone(&self.finish),
             };

@@ -312,6 +312,7 @@ mod tests {
             headers: &[],
             stamp: None,
             transaction: None,
+            read_at: None,
         };
         let mark = Mark {
             intended: at,

@@ -303,11 +303,20 @@ impl Control {
 
     /// A connection to the coordinator of a transactional id.
     pub fn coordinator(&mut self, id: &TransactionalId) -> Result<Self, DriveError> {
-        const TRANSACTION: i8 = 1;
+        self.coordinator_of(&id.0, 1)
+    }
+
+    /// A connection to the coordinator of a group.
+    pub fn group_coordinator(&mut self, group: &str) -> Result<Self, DriveError> {
+        self.coordinator_of(&text(group), 0)
+    }
+
+    /// `kind` is 0 for a group and 1 for a transactional id.
+    fn coordinator_of(&mut self, key: &StrBytes, kind: i8) -> Result<Self, DriveError> {
         let deadline = Mono::now().after(SETTLE);
         let request = FindCoordinatorRequest::default()
-            .with_key(id.0.clone())
-            .with_key_type(TRANSACTION);
+            .with_key(key.clone())
+            .with_key_type(kind);
         loop {
             let found = self.conn.call(&request, (1, 3), deadline)?;
             if is_retriable(found.error_code) && Mono::now() < deadline {

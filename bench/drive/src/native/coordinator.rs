@@ -7,15 +7,22 @@
 use super::conn::Conn;
 use super::control::{Control, ProducerIdentity};
 use crate::access::Bootstrap;
-use crate::clock::Mono;
-use crate::error::DriveError;
+use crate::clock::{Mono, sleep_until};
+use crate::driver::GroupOffsets;
+use crate::error::{DriveError, is_retriable};
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
-    AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, EndTxnRequest, TopicName,
-    TransactionalId,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, EndTxnRequest,
+    GroupId, TopicName, TransactionalId, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::StrBytes;
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+const RETRY_GAP_NANOS: u64 = 1_000_000;
 
 /// The versions spoken here: the last ones of clients, before a broker adds
 /// partitions on behalf of its clients.
@@ -31,6 +38,8 @@ pub struct Coordinator {
     id: TransactionalId,
     identity: ProducerIdentity,
     bootstrap: Bootstrap,
+    /// The connection to the group's coordinator, once it is needed.
+    groups: Option<Conn>,
 }
 
 impl Coordinator {
@@ -45,6 +54,7 @@ impl Coordinator {
             id,
             identity,
             bootstrap: bootstrap.clone(),
+            groups: None,
         })
     }
 
@@ -78,6 +88,56 @@ impl Coordinator {
             .with_v3_and_below_topics(vec![topic])
     }
 
+    /// Adds the offsets of a group to the transaction and commits them in it.
+    pub fn commit_offsets(
+        &mut self,
+        reads: &GroupOffsets,
+        next: &BTreeMap<u32, i64>,
+        deadline: Mono,
+    ) -> Result<(), DriveError> {
+        let group = GroupId(StrBytes::from_string(reads.group.clone()));
+        let add = AddOffsetsToTxnRequest::default()
+            .with_transactional_id(self.id.clone())
+            .with_producer_id(self.identity.id.get().into())
+            .with_producer_epoch(self.identity.epoch.get())
+            .with_group_id(group.clone());
+        retried(deadline, "AddOffsetsToTxn", || {
+            let response = self.conn.call(&add, (0, 3), deadline)?;
+            Ok(response.error_code)
+        })?;
+        let partitions = next.iter().map(|(partition, offset)| {
+            TxnOffsetCommitRequestPartition::default()
+                .with_partition_index(partition.cast_signed())
+                .with_committed_offset(*offset)
+                .with_committed_leader_epoch(-1)
+        });
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(TopicName(StrBytes::from_string(reads.topic.clone())))
+            .with_partitions(partitions.collect());
+        let commit = TxnOffsetCommitRequest::default()
+            .with_transactional_id(self.id.clone())
+            .with_group_id(group)
+            .with_producer_id(self.identity.id.get().into())
+            .with_producer_epoch(self.identity.epoch.get())
+            .with_generation_id(-1)
+            .with_topics(vec![topic]);
+        let bootstrap = self.bootstrap.clone();
+        retried(deadline, "TxnOffsetCommit", || {
+            let conn = match &mut self.groups {
+                Some(conn) => conn,
+                None => {
+                    let mut control = Control::reach_by(&bootstrap, deadline)?;
+                    self.groups
+                        .insert(control.group_coordinator(&reads.group)?.into_conn())
+                }
+            };
+            let response = conn.call(&commit, (0, 3), deadline)?;
+            let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+            let mut codes = partitions.map(|partition| partition.error_code);
+            Ok(codes.find(|code| *code != 0).unwrap_or(0))
+        })
+    }
+
     /// The request that ends the transaction.
     pub fn end(&self, aborts: bool) -> EndTxnRequest {
         EndTxnRequest::default()
@@ -85,6 +145,21 @@ impl Coordinator {
             .with_producer_id(self.identity.id.get().into())
             .with_producer_epoch(self.identity.epoch.get())
             .with_committed(!aborts)
+    }
+}
+
+/// Asks again while the answer says that it may yet succeed.
+fn retried(
+    deadline: Mono,
+    request: &str,
+    mut ask: impl FnMut() -> Result<i16, DriveError>,
+) -> Result<(), DriveError> {
+    loop {
+        let code = ask()?;
+        if !is_retriable(code) || Mono::now() >= deadline {
+            return DriveError::check(code, request, None);
+        }
+        sleep_until(Mono::now().plus(RETRY_GAP_NANOS));
     }
 }
 

@@ -131,7 +131,12 @@ impl Producer {
             }
             match self.job.source.due(now) {
                 Due::Now(intended) => self.take(intended, now)?,
-                Due::Later(at) => return Ok(Some(at)),
+                Due::Later(at) => {
+                    if self.job.source.closes(now) {
+                        self.close_transaction();
+                    }
+                    return Ok(Some(at));
+                }
                 Due::Never => self.exhaust(),
             }
             now = Mono::now();
@@ -141,6 +146,11 @@ impl Producer {
 
     fn exhaust(&mut self) {
         self.exhausted = true;
+        self.close_transaction();
+    }
+
+    /// Nothing more comes for the open batches and the open transaction.
+    fn close_transaction(&mut self) {
         self.accumulator.flush();
         if let Some(transactor) = &mut self.transactor {
             transactor.close();
@@ -164,8 +174,12 @@ impl Producer {
         self.job
             .recorder
             .transaction(&finished.ended, finished.records);
+        self.job.source.ended(finished.ended.aborted);
         if finished.ended.aborted {
             self.produced.aborted += finished.records;
+            // What was aborted may have to be written again.
+            let stopped = self.job.stop.load(Ordering::Relaxed);
+            self.exhausted = stopped || self.job.source.due(Mono::now()) == Due::Never;
         }
         Ok(true)
     }

@@ -12,11 +12,12 @@ use super::conn::{Asked, Conn};
 use super::control::ProducerIdentity;
 use super::coordinator::{self, Coordinator};
 use crate::clock::Mono;
-use crate::driver::{Outgoing, ProducerJob};
+use crate::driver::{GroupOffsets, Outgoing, ProducerJob};
 use crate::error::{DriveError, is_retriable};
 use crate::record::{Commit, Ended};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{AddPartitionsToTxnRequest, EndTxnRequest};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long to wait while the markers of the last transaction are written.
@@ -46,6 +47,9 @@ pub struct Transactor {
     end_asked: Option<Mono>,
     pending: Option<Pending>,
     retry_at: Option<Mono>,
+    /// Where the transaction's records were read: next offset by partition.
+    read: BTreeMap<u32, i64>,
+    reads: Option<GroupOffsets>,
 }
 
 /// What the open transaction wrote to one partition.
@@ -99,6 +103,8 @@ impl Transactor {
             end_asked: None,
             pending: None,
             retry_at: None,
+            read: BTreeMap::new(),
+            reads: job.reads.clone(),
         }))
     }
 
@@ -162,6 +168,9 @@ impl Transactor {
             }
             lane.last = record.sequence;
         }
+        if let Some(offset) = record.read_at {
+            self.read.insert(record.partition, offset + 1);
+        }
         self.closing |= membership.closes;
         membership.closes
     }
@@ -219,6 +228,9 @@ impl Transactor {
             }
             Request::End => {
                 self.announce(now, post);
+                if !self.aborts && !self.read.is_empty() {
+                    self.commit_offsets(deadline)?;
+                }
                 let request = self.coordinator.end(self.aborts);
                 let versions = coordinator::END_VERSIONS;
                 self.coordinator.conn.ask(&request, versions, deadline)?
@@ -230,6 +242,17 @@ impl Transactor {
             request,
         });
         Ok(None)
+    }
+
+    /// Makes the offsets of what was read part of the transaction. A program
+    /// waits for this, too.
+    fn commit_offsets(&mut self, deadline: Mono) -> Result<(), DriveError> {
+        if let Some(reads) = &self.reads {
+            self.coordinator
+                .commit_offsets(reads, &self.read, deadline)?;
+        }
+        self.read.clear();
+        Ok(())
     }
 
     /// Notes that the end is asked for, and tells who waits for a commit.
@@ -317,6 +340,7 @@ impl Transactor {
             }
         }
         self.added = 0;
+        self.read.clear();
         self.records = 0;
         self.closing = false;
     }

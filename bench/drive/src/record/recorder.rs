@@ -127,6 +127,8 @@ pub struct Recorder {
     /// The consumer's group, and what it read since it last told.
     group: u32,
     read: u64,
+    /// Acknowledgements count: not those of records that are written again.
+    counts: bool,
 }
 
 /// What producers of a scheduled load measure.
@@ -171,7 +173,9 @@ impl Recorder {
 
     /// The recorder of a worker that reads, writes again and commits both.
     pub fn processor(window: Window, depot: Arc<Depot>) -> Self {
-        Self::new(window, PROCESSED, depot)
+        let mut recorder = Self::new(window, PROCESSED, depot);
+        recorder.counts = false;
+        recorder
     }
 
     /// The recorder of a consumer that begins late, beside others that do not:
@@ -204,6 +208,7 @@ impl Recorder {
             depot,
             group: 0,
             read: 0,
+            counts: true,
         }
     }
 
@@ -228,6 +233,9 @@ impl Recorder {
     /// Records have been acknowledged together at `now`.
     pub fn acknowledged(&mut self, marks: &[Mark], now: Mono) {
         self.turn(now);
+        if !self.counts {
+            return;
+        }
         self.depot.count_acknowledged(marks.len() as u64);
         let mut bytes = 0;
         for mark in marks {
@@ -270,7 +278,7 @@ impl Recorder {
     /// A transaction of so many records has ended.
     pub fn transaction(&mut self, ended: &Ended, records: u64) {
         self.turn(ended.answered);
-        if ended.aborted {
+        if ended.aborted && self.counts {
             self.depot.count_aborted(records);
         }
         if self.window.measures(ended.asked) && !ended.aborted {

@@ -412,6 +412,7 @@ impl Lead {
                 dead_letters: None,
                 observed_records: merged.observed_records,
                 produced: merged.produced.into_values().collect(),
+                processed: Vec::new(),
                 consumed: merged.consumed,
                 ends,
                 collected: collector.finish()?,
