@@ -1,18 +1,20 @@
 //! `plimsoll serve`: a broker until it is told to stop.
 
 use crate::failure::{Failure, Outcome};
-use plimsoll_server::{Given, MetricsEndpoint, Server, ServerError, Settings};
+use plimsoll_server::{Cluster, Given, MetricsEndpoint, Server, ServerError, Settings};
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Run a broker that any Kafka client can use.
 ///
 /// When the broker is ready it prints one line on standard output, `ready
-/// HOST:PORT`, and nothing else. Ctrl-C or SIGTERM stops it cleanly; a second
+/// HOST:PORT`, and nothing else; with several nodes, the address of each with
+/// commas between. Ctrl-C or SIGTERM stops it cleanly; a second
 /// one stops it at once.
 #[derive(clap::Args)]
 #[command(
@@ -60,12 +62,6 @@ pub struct Args {
 
 /// Serves until stopped.
 pub fn run(args: Args) -> Outcome {
-    if args.nodes != 1 {
-        return Err(Failure::usage(anyhow::anyhow!(
-            "--nodes {}: this version runs one node; accepted: 1",
-            args.nodes
-        )));
-    }
     log_to_stderr(args.log.as_deref())?;
     let stop = Stop::prepare(args.stop_at_stdin_eof).map_err(Failure::runtime)?;
     let given = Given {
@@ -82,25 +78,70 @@ pub fn run(args: Args) -> Outcome {
         tracing::warn!("{warning}");
     }
     let metrics = settings.metrics.clone();
-    let server = Server::start(settings).map_err(failure)?;
+    let nodes = match args.nodes {
+        1 => Nodes::One(Box::new(Server::start(settings).map_err(failure)?)),
+        several => Nodes::Several(Cluster::start(&settings, several).map_err(failure)?),
+    };
     let endpoint = match &metrics {
-        Some(listen) => {
-            let nodes = vec![server.metrics()];
-            Some(MetricsEndpoint::start(listen, nodes).map_err(failure)?)
-        }
+        Some(listen) => Some(MetricsEndpoint::start(listen, nodes.metrics()).map_err(failure)?),
         None => None,
     };
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "ready {}", server.address())
-        .and_then(|()| stdout.flush())
-        .map_err(Failure::runtime)?;
-    let reason = stop.wait();
+    let mut early = None;
+    while !nodes.is_ready() && early.is_none() {
+        early = stop.wait_for(READY_POLL);
+    }
+    if early.is_none() {
+        let mut stdout = std::io::stdout();
+        writeln!(stdout, "ready {}", nodes.addresses())
+            .and_then(|()| stdout.flush())
+            .map_err(Failure::runtime)?;
+    }
+    let reason = early.unwrap_or_else(|| stop.wait());
     tracing::info!("stopping: {reason}");
     if let Some(endpoint) = endpoint {
         endpoint.stop();
     }
-    server.shutdown().map_err(failure)?;
+    nodes.shutdown().map_err(failure)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How often a node that waits to be let into its cluster looks.
+const READY_POLL: Duration = Duration::from_millis(5);
+
+/// What this process runs.
+enum Nodes {
+    One(Box<Server>),
+    Several(Cluster),
+}
+
+impl Nodes {
+    fn is_ready(&self) -> bool {
+        match self {
+            Self::One(server) => server.is_ready(),
+            Self::Several(cluster) => cluster.is_ready(),
+        }
+    }
+
+    fn addresses(&self) -> String {
+        match self {
+            Self::One(server) => server.address().to_owned(),
+            Self::Several(cluster) => cluster.addresses(),
+        }
+    }
+
+    fn metrics(&self) -> Vec<(String, plimsoll_server::Source)> {
+        match self {
+            Self::One(server) => vec![server.metrics()],
+            Self::Several(cluster) => cluster.metrics(),
+        }
+    }
+
+    fn shutdown(self) -> Result<(), ServerError> {
+        match self {
+            Self::One(server) => server.shutdown(),
+            Self::Several(cluster) => cluster.shutdown(),
+        }
+    }
 }
 
 fn failure(error: ServerError) -> Failure {
@@ -160,10 +201,22 @@ impl Stop {
         Ok(Self { reasons })
     }
 
-    fn wait(self) -> &'static str {
-        self.reasons.recv().unwrap_or("nobody can stop it any more")
+    fn wait(&self) -> &'static str {
+        self.reasons.recv().unwrap_or(UNSTOPPABLE)
+    }
+
+    /// The reason, when there is one within a time.
+    fn wait_for(&self, time: Duration) -> Option<&'static str> {
+        match self.reasons.recv_timeout(time) {
+            Ok(reason) => Some(reason),
+            Err(mpsc::RecvTimeoutError::Timeout) => None,
+            Err(mpsc::RecvTimeoutError::Disconnected) => Some(UNSTOPPABLE),
+        }
     }
 }
+
+/// Why it ends when it can be told no more.
+const UNSTOPPABLE: &str = "nobody can stop it any more";
 
 /// POSIX's signal for a file that grew past `RLIMIT_FSIZE`, by Linux's number.
 const SIGXFSZ: i32 = 25;

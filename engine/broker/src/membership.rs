@@ -19,10 +19,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::Decodable;
 use parking_lot::Mutex;
+use plimsoll_log::{read_whole, replace_whole};
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::{Instant, Now};
 use plimsoll_wire::types::BrokerEpoch;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -31,6 +33,9 @@ use uuid::Uuid;
 const EAGER: Duration = Duration::from_millis(100);
 /// How long an answer of the controller may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// Holds the epoch of a run that stopped cleanly.
+const CLEAN_STOP_FILE: &str = "clean-broker-epoch";
 
 const REGISTRATION_VERSION: i16 = 4;
 const HEARTBEAT_VERSION: i16 = 1;
@@ -91,11 +96,6 @@ impl Membership {
         self.state.lock().incarnation
     }
 
-    /// The last run was stopped cleanly, and had this epoch.
-    pub(crate) fn follows(&self, previous: BrokerEpoch) {
-        self.state.lock().previous = previous;
-    }
-
     /// Whether the controller has let this run in.
     pub(crate) fn is_fenced(&self) -> bool {
         self.state.lock().fenced
@@ -108,6 +108,37 @@ impl Membership {
 }
 
 impl Broker {
+    /// Notes that this run stopped cleanly: everything it acknowledged is on
+    /// disk, so that the next run may be in sync from where this one was.
+    pub(crate) fn note_clean_stop(&self) {
+        let text = self.epoch().to_string();
+        if let Some(path) = self.clean_stop_file()
+            && let Err(error) = replace_whole(self.disk(), &path, text.as_bytes())
+        {
+            tracing::warn!(%error, "the next start counts as one after a crash");
+        }
+    }
+
+    /// Takes the note of the last run's clean stop: it holds for one start.
+    pub(crate) fn take_clean_stop(&self) {
+        let Some(path) = self.clean_stop_file() else {
+            return;
+        };
+        let Ok(Some(text)) = read_whole(self.disk(), &path) else {
+            return;
+        };
+        if self.disk().remove_file(&path).is_ok()
+            && let Some(epoch) = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok())
+        {
+            self.membership.state.lock().previous = BrokerEpoch(epoch);
+        }
+    }
+
+    fn clean_stop_file(&self) -> Option<PathBuf> {
+        let (dir, _) = self.dirs.paths().find(|(_, offline)| !offline)?;
+        Some(dir.join(CLEAN_STOP_FILE))
+    }
+
     /// Whether this node takes part: registered with the controller and let in.
     pub fn is_ready(&self) -> bool {
         !self.config.roles.broker || !self.membership.is_fenced()

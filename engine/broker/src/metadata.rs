@@ -14,8 +14,8 @@ use crate::outcome::Wake;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use plimsoll_cluster::quorum::{
-    AppendRefused, Committed, Effects, LogSnapshot, Quorum, QuorumMessage, Served, Standing,
-    VoterState, decode_batch, encode_batch,
+    AppendRefused, Committed, Effects, LogSnapshot, Quorum, QuorumMessage, Standing, VoterState,
+    decode_batch, encode_batch,
 };
 use plimsoll_cluster::{Image, MetadataRecord, StorageFault};
 use plimsoll_wire::time::Now;
@@ -223,11 +223,6 @@ impl Metadata {
         let mut seat = self.seat.lock();
         let effects = act(&mut *seat.quorum)?;
         seat.take(effects)
-    }
-
-    /// What a node without a vote is served.
-    pub(crate) fn serve(&self, from: Offset, bytes_max: usize) -> Served {
-        self.seat.lock().quorum.committed_after(from, bytes_max)
     }
 
     /// What was committed and not acted on, oldest first.

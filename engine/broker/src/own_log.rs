@@ -1,11 +1,13 @@
 //! A coordinator's partition: written by the broker itself, and replayed.
 
 use crate::error::BrokerError;
+use crate::fetch_wait::FetchWait;
 use crate::log_scan::{OWN_BATCH_BYTES_MAX, for_each_batch};
-use crate::partition::Partition;
+use crate::outcome::Wake;
+use crate::partition::{Awaited, Partition};
 use plimsoll_coordinator::schema::SchemaError;
 use plimsoll_coordinator::{Append, AppendRefused, Appended};
-use plimsoll_log::{AppendAs, AppendError, Origin};
+use plimsoll_log::{AppendAs, AppendError, Origin, PartitionLog};
 use plimsoll_wire::batch::{
     self, BatchBuilder, BatchError, BatchHeader, BatchSettings, Record, records,
 };
@@ -18,11 +20,46 @@ use std::sync::Arc;
 /// The log of one coordinator.
 pub(crate) struct OwnLog {
     partition: Arc<Partition>,
+    /// Told when what was appended last is replicated.
+    replicated: Option<Arc<dyn Wake>>,
 }
 
 impl OwnLog {
     pub(crate) const fn new(partition: Arc<Partition>) -> Self {
-        Self { partition }
+        Self {
+            partition,
+            replicated: None,
+        }
+    }
+
+    /// As [`OwnLog::new`]; `replicated` is told when what was appended and was
+    /// not replicated at once is.
+    pub(crate) fn watched(partition: Arc<Partition>, replicated: Arc<dyn Wake>) -> Self {
+        Self {
+            partition,
+            replicated: Some(replicated),
+        }
+    }
+
+    /// Below it everything is replicated to those in sync.
+    pub(crate) fn high_watermark(&self) -> Option<Offset> {
+        self.partition
+            .lock()
+            .led()
+            .ok()
+            .map(PartitionLog::high_watermark)
+    }
+
+    fn await_replicas(&self, appended: &Appended, records: usize) {
+        let count = i64::try_from(records).unwrap_or(i64::MAX);
+        let end = appended.base.plus(count);
+        if let (Some(wake), true) = (&self.replicated, appended.high_watermark < end) {
+            let wait = FetchWait::new(0, Arc::clone(wake));
+            let mut held = self.partition.lock();
+            if held.wait(&wait, Awaited::HighWatermark(end), end) {
+                wait.wake();
+            }
+        }
     }
 
     /// Appends a coordinator's records as one batch.
@@ -54,11 +91,13 @@ impl OwnLog {
             builder.push(now.wall, Some(key), value.as_deref());
         }
         let batch = builder.build().map_err(|_| AppendRefused::TooLarge)?;
-        write_own(&self.partition, batch, now).map_err(|error| match error {
+        let written = write_own(&self.partition, batch, now).map_err(|error| match error {
             OwnWriteError::Gone => AppendRefused::NotLeader,
             OwnWriteError::Append(AppendError::LargerThanSegment { .. }) => AppendRefused::TooLarge,
             OwnWriteError::Append(_) => AppendRefused::Unavailable,
-        })
+        })?;
+        self.await_replicas(&written, append.records.len());
+        Ok(written)
     }
 
     /// Hands all that the log holds to a new coordinator. Answers with the high

@@ -36,7 +36,7 @@ pub(crate) fn is_private(frame: &[u8]) -> bool {
 
 impl Broker {
     /// Whether this node's log is the metadata, without another voter.
-    pub(crate) fn is_alone(&self) -> bool {
+    pub fn is_alone(&self) -> bool {
         self.config
             .voters
             .iter()
@@ -184,6 +184,7 @@ impl Broker {
     /// `wake` is told whenever [`Broker::work`] has something to do. Without it
     /// the broker does that work itself, within the calls that bring it.
     pub fn notify_work(&self, wake: Arc<dyn Wake>) {
+        self.groups.notify(Arc::clone(&wake));
         wake.wake();
         *self.work_wake.lock() = Some(wake);
     }
@@ -191,6 +192,7 @@ impl Broker {
     /// Acts on metadata that was committed: opens and removes logs, takes and
     /// gives up leadership, publishes the image. It may wait for the disk.
     pub fn work(&self, now: Now) {
+        self.answer_groups(now);
         loop {
             let applier = self.metadata.applier.lock();
             let steps = self.metadata.take_steps();

@@ -112,6 +112,14 @@ pub(crate) const ROUTES: &[Route] = &[
         ApiKey::IncrementalAlterConfigs,
         api::incremental_alter_configs::handle,
     ),
+    admin(
+        ApiKey::AlterPartitionReassignments,
+        api::alter_partition_reassignments::handle,
+    ),
+    admin(
+        ApiKey::ListPartitionReassignments,
+        api::list_partition_reassignments::handle,
+    ),
     route(ApiKey::OffsetDelete, api::offset_delete::handle),
     route(
         ApiKey::DescribeUserScramCredentials,

@@ -58,6 +58,7 @@ impl Broker {
         if broker.is_alone() {
             broker.found(now)?;
         } else {
+            broker.take_clean_stop();
             broker.apply_all(&image, now);
         }
         broker.act_on_faults();

@@ -133,7 +133,10 @@ impl Broker {
         let first = stored.into_iter().chain(marked).map(|(_, error)| error);
         match failed.into_iter().chain(first).next() {
             Some(error) => Err(error.into()),
-            None => Ok(()),
+            None => {
+                self.note_clean_stop();
+                Ok(())
+            }
         }
     }
 

@@ -23,6 +23,17 @@ pub enum ServerError {
         /// What is wrong in it.
         why: crate::properties::BadLine,
     },
+    /// A settings file is not TOML.
+    #[error("{}: {why}", .path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        why: String,
+    },
+    /// A cluster cannot be what was asked for.
+    #[error("{0}")]
+    Cluster(String),
     /// A setting is not `PROPERTY=VALUE`.
     #[error("--set {0}: give PROPERTY=VALUE, for example num.partitions=6")]
     NotAPair(String),
@@ -82,6 +93,8 @@ impl ServerError {
             self,
             Self::File { .. }
                 | Self::Line { .. }
+                | Self::Toml { .. }
+                | Self::Cluster(_)
                 | Self::NotAPair(_)
                 | Self::Property { .. }
                 | Self::Address { .. }

@@ -16,6 +16,7 @@ const _: () = assert!(
 mod arrival;
 mod budget;
 mod clock;
+mod cluster;
 mod committer;
 mod connection;
 mod context;
@@ -30,6 +31,7 @@ mod metered_disk;
 mod metrics;
 mod net;
 mod outbound;
+mod peers;
 mod pool;
 pub mod properties;
 mod scram_users;
@@ -42,8 +44,10 @@ mod threads;
 mod timer;
 mod tls;
 mod wake;
+mod worker;
 
 pub use clock::Clock;
+pub use cluster::Cluster;
 pub use error::ServerError;
 pub use limits::Limits;
 pub use listeners::ListenerSettings;

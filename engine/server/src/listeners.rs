@@ -26,6 +26,8 @@ pub struct ListenerSettings {
     pub advertised: Option<HostPort>,
     /// What it encrypts with.
     pub tls: Option<Tls>,
+    /// Whether clients are told of it; they are not of the controllers' own.
+    pub for_clients: bool,
 }
 
 /// The listeners that clients use, in the order of the property.
@@ -47,6 +49,8 @@ pub fn read(
             .unwrap_or(""),
     )?;
     let mut found: Vec<ListenerSettings> = Vec::new();
+    let controllers = set.get("controller.listener.names");
+    let controllers = controllers.map_or("", String::as_str);
     for (name, listen) in addresses("listeners", list, broker, warnings)? {
         if found.iter().any(|one| one.listener.name == name) || found.len() == LISTENERS_MAX {
             return Err(address("listeners", list, "each listener once, at most 64"));
@@ -56,7 +60,10 @@ pub fn read(
             name: &name,
         };
         let protocol = map.get(&name.to_uppercase()).copied();
-        let Some(protocol) = protocol.or_else(|| SecurityProtocol::from_name(&name)) else {
+        let is_controllers = elements(controllers).any(|controller| controller == name);
+        let implied = is_controllers.then_some(SecurityProtocol::Plaintext);
+        let implied = implied.or_else(|| SecurityProtocol::from_name(&name));
+        let Some(protocol) = protocol.or(implied) else {
             return Err(property(ConfigError::OutOfRange {
                 name: "listener.security.protocol.map".into(),
                 value: format!("no protocol of listener {name}"),
@@ -68,6 +75,7 @@ pub fn read(
             listener: Arc::new(of_listener.listener(protocol)?),
             listen,
             advertised: told.remove(&name),
+            for_clients: !is_controllers,
         });
     }
     if found.is_empty() {
@@ -87,6 +95,7 @@ pub fn plain(listen: HostPort) -> ListenerSettings {
         listen,
         advertised: None,
         tls: None,
+        for_clients: true,
     }
 }
 
@@ -119,10 +128,15 @@ fn addresses(
         let error = || address(origin, list, "listeners as NAME://HOST:PORT");
         let (name, at) = element.split_once("://").ok_or_else(error)?;
         if elements(controllers).any(|controller| controller == name) {
-            warnings.push(format!(
-                "{origin}: {name} has no effect here: one node needs no controller listener"
-            ));
-            continue;
+            if broker.voters.is_empty() {
+                warnings.push(format!(
+                    "{origin}: {name} has no effect here: one node needs no controller listener"
+                ));
+                continue;
+            }
+            if origin != "listeners" {
+                continue;
+            }
         }
         found.push((name.to_owned(), HostPort::parse(at).ok_or_else(error)?));
     }

@@ -4,18 +4,25 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::error::ServerError;
 use crate::housekeeper::Housekeeper;
+use crate::limits::Limits;
 use crate::listeners::ListenerSettings;
 use crate::metered_disk::MeteredDisk;
 use crate::metrics::Source;
 use crate::net::{Entrance, Net};
+use crate::peers::{Cuts, Peers};
 use crate::service::{Outcome, Service};
 use crate::settings::{HostPort, Settings};
 use crate::threads::Threads;
+use crate::worker::Worker;
 use bytes::BytesMut;
 use plimsoll_broker::config::Endpoint;
 use plimsoll_broker::metrics::{Family, Histogram, Kind, Value};
-use plimsoll_broker::{Broker, CleanerClock, Connection, Parked, Response, Wake};
+use plimsoll_broker::{
+    Broker, BrokerConfig, CleanerClock, Connection, Parked, Response, ScramUser, SecurityProtocol,
+    Wake,
+};
 use plimsoll_wire::time::{Instant, Now};
+use plimsoll_wire::types::NodeId;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -29,6 +36,9 @@ pub struct Server {
     clock: Clock,
     net: Net,
     housekeeper: Housekeeper,
+    /// What a node of a cluster runs besides.
+    membership: Option<Membership>,
+    cuts: Arc<Cuts>,
     /// Compaction has threads of its own: a pass takes as long as it takes.
     cleaners: Vec<Housekeeper>,
     /// Where answers wait for a sync.
@@ -37,6 +47,27 @@ pub struct Server {
     address: String,
 }
 
+/// The threads of a node that is not alone.
+struct Membership {
+    peers: Peers,
+    pulse: Housekeeper,
+    worker: Worker,
+}
+
+/// Addresses that are listened on by a node that does not serve yet.
+pub(crate) struct Bound {
+    pub(crate) broker: BrokerConfig,
+    entrances: Vec<Entrance>,
+    scram_users: Vec<ScramUser>,
+    limits: Limits,
+    ready: String,
+}
+
+/// How long a node that stops waits for its partitions to be led elsewhere.
+const HANDOVER_WAIT: Duration = Duration::from_secs(10);
+/// How often it looks.
+const HANDOVER_POLL: Duration = Duration::from_millis(20);
+
 impl Server {
     /// Binds the addresses, opens the data directories and serves.
     ///
@@ -44,6 +75,11 @@ impl Server {
     /// When the address cannot be listened on or the directories not used; no
     /// data has been touched when it is the address.
     pub fn start(settings: Settings) -> Result<Self, ServerError> {
+        Self::bind(settings).and_then(Self::serve)
+    }
+
+    /// Binds the addresses.
+    pub(crate) fn bind(settings: Settings) -> Result<Bound, ServerError> {
         let Settings {
             mut broker,
             listeners,
@@ -60,7 +96,9 @@ impl Server {
             ready.get_or_insert_with(|| reached_at(&one.listen, bound, &told.host));
             let (listener, protocol) = (&one.listener.name, one.listener.protocol.name());
             tracing::info!(listener, protocol, %bound, "listening");
-            broker.advertised.push(told);
+            if one.for_clients {
+                broker.advertised.push(told);
+            }
             broker.listeners.push(one.listener);
             entrances.push(Entrance {
                 socket,
@@ -69,6 +107,25 @@ impl Server {
         }
         broker.seed = seed();
         broker.workers = Arc::new(Threads);
+        Ok(Bound {
+            broker,
+            entrances,
+            scram_users,
+            limits,
+            ready: ready.unwrap_or_default(),
+        })
+    }
+
+    /// Opens the data directories and serves.
+    pub(crate) fn serve(bound: Bound) -> Result<Self, ServerError> {
+        let Bound {
+            broker,
+            entrances,
+            scram_users,
+            limits,
+            ready,
+        } = bound;
+        check_plain(&broker)?;
         let dirs = broker.log_dirs.clone();
         raise_file_limit();
         let clock = Clock::start();
@@ -90,6 +147,11 @@ impl Server {
         let ticking = Arc::clone(&broker);
         let tick = move |now| ticking.tick(now);
         let housekeeper = Housekeeper::start(clock, net.pools(), tick)?;
+        let cuts = Arc::new(Cuts::default());
+        let membership = match broker.is_alone() {
+            true => None,
+            false => Some(Membership::start(&broker, clock, &cuts)?),
+        };
         let cleaners = (0..broker.cleaner_threads()).map(|_| {
             let cleaning = Arc::clone(&broker);
             Housekeeper::start(clock, Vec::new(), move |_| cleaning.clean_paced(&clock))
@@ -100,11 +162,24 @@ impl Server {
             clock,
             net,
             housekeeper,
+            membership,
+            cuts,
             cleaners,
             committer,
             flushes,
-            address: ready.unwrap_or_default(),
+            address: ready,
         })
+    }
+
+    /// Whether the node takes part: of a cluster, once it was let in.
+    pub fn is_ready(&self) -> bool {
+        self.broker.is_ready()
+    }
+
+    /// Cuts another node off from this one, or lets it back. Both ways are cut
+    /// when both nodes do it.
+    pub fn cut(&self, node: NodeId, cut: bool) {
+        self.cuts.set(node, cut);
     }
 
     /// `HOST:PORT` for clients on this machine.
@@ -148,11 +223,33 @@ impl Server {
     }
 
     /// Stops listening, lets answers leave, flushes every log and leaves the
-    /// mark of a clean shutdown.
+    /// mark of a clean shutdown. A node of a cluster first has its partitions
+    /// led elsewhere.
     ///
     /// # Errors
     /// When the disk refuses; the next start then recovers.
     pub fn shutdown(self) -> Result<(), ServerError> {
+        let end = std::time::Instant::now() + HANDOVER_WAIT;
+        while self.membership.is_some() && !self.broker.prepare_stop(self.clock.now()) {
+            if std::time::Instant::now() > end {
+                tracing::warn!("stopping though others did not take over within {HANDOVER_WAIT:?}");
+                break;
+            }
+            std::thread::sleep(HANDOVER_POLL);
+        }
+        self.shutdown_at_once()
+    }
+
+    /// As [`Server::shutdown`], without having anyone take over.
+    ///
+    /// # Errors
+    /// When the disk refuses; the next start then recovers.
+    pub fn shutdown_at_once(self) -> Result<(), ServerError> {
+        if let Some(membership) = self.membership {
+            membership.pulse.stop();
+            membership.peers.stop();
+            membership.worker.stop();
+        }
         self.net.stop();
         if let Some(committer) = self.committer {
             committer.stop();
@@ -164,6 +261,33 @@ impl Server {
             .shutdown(self.clock.now())
             .map_err(|e| ServerError::Broker(format!("not stopped cleanly: {e}")))
     }
+}
+
+impl Membership {
+    fn start(broker: &Arc<Broker>, clock: Clock, cuts: &Arc<Cuts>) -> io::Result<Self> {
+        let worker = Worker::start(broker, clock)?;
+        let peers = Peers::start(broker, clock, Arc::clone(cuts))?;
+        let beating = Arc::clone(broker);
+        let pulse = Housekeeper::start(clock, Vec::new(), move |now| beating.pulse(now))?;
+        Ok(Self {
+            peers,
+            pulse,
+            worker,
+        })
+    }
+}
+
+/// Nodes speak to each other in plain text: each needs such a listener.
+fn check_plain(broker: &BrokerConfig) -> Result<(), ServerError> {
+    let plain = |endpoint: &Endpoint| endpoint.protocol == SecurityProtocol::Plaintext;
+    if broker.voters.is_empty() || !broker.roles.broker || broker.advertised.iter().any(plain) {
+        return Ok(());
+    }
+    Err(ServerError::Cluster(
+        "listeners: a cluster's nodes speak to each other in plain text, give each a PLAINTEXT \
+         listener"
+            .into(),
+    ))
 }
 
 impl Service for Broker {

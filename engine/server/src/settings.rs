@@ -184,6 +184,12 @@ fn read_file(path: &Path, pairs: &mut Vec<(String, String)>) -> Result<(), Serve
         Ok(text) => text,
         Err(why) => return Err(ServerError::File { path, why }),
     };
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
+        return read_toml(&path, &text, pairs);
+    }
     let lines = match properties::parse(&text) {
         Ok(lines) => lines,
         Err(why) => return Err(ServerError::Line { path, why }),
@@ -193,6 +199,47 @@ fn read_file(path: &Path, pairs: &mut Vec<(String, String)>) -> Result<(), Serve
         checked(&origin, &line.name, &line.value, pairs)?;
     }
     Ok(())
+}
+
+/// Settings in TOML: a key with dots, or tables within tables, is a property's
+/// name, and an array a list.
+fn read_toml(
+    path: &Path,
+    text: &str,
+    pairs: &mut Vec<(String, String)>,
+) -> Result<(), ServerError> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| ServerError::Toml {
+        path: path.to_owned(),
+        why: error.message().to_owned(),
+    })?;
+    let mut found = Vec::new();
+    for (key, value) in &table {
+        flatten(key, value, &mut found);
+    }
+    let origin = path.display().to_string();
+    for (name, value) in found {
+        checked(&origin, &name, &value, pairs)?;
+    }
+    Ok(())
+}
+
+fn flatten(name: &str, value: &toml::Value, found: &mut Vec<(String, String)>) {
+    let text = |value: &toml::Value| match value {
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                flatten(&format!("{name}.{key}"), value, found);
+            }
+        }
+        toml::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(text).collect();
+            found.push((name.to_owned(), items.join(",")));
+        }
+        other => found.push((name.to_owned(), text(other))),
+    }
 }
 
 /// Adds a setting after checking it. Its warning is given when all are known.

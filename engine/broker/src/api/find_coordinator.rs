@@ -49,7 +49,11 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
 }
 
 fn words(code: ErrorCode) -> Option<StrBytes> {
-    code.is_error().then(|| text(code.name()))
+    const ALONE: &str = "transactions are offered by a node that is alone, not by a cluster";
+    code.is_error().then(|| match code {
+        ErrorCode::UnsupportedVersion => text(ALONE),
+        code => text(code.name()),
+    })
 }
 
 fn place(found: Result<(NodeId, String, u16), ErrorCode>) -> (BrokerId, StrBytes, i32, ErrorCode) {
@@ -69,6 +73,8 @@ fn find(
     const TRANSACTION: i8 = 1;
     let topic = match key_type {
         GROUP => OFFSETS_TOPIC,
+        // Its replies, markers and verifications stay within one node.
+        TRANSACTION if !broker.is_alone() => return Err(ErrorCode::UnsupportedVersion),
         TRANSACTION if key.is_empty() => return Err(ErrorCode::InvalidRequest),
         TRANSACTION => TRANSACTIONS_TOPIC,
         _ => return Err(ErrorCode::InvalidRequest),

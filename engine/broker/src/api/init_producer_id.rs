@@ -21,6 +21,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         let half_known = (query.producer_id.0 == -1) != (query.producer_epoch == -1);
         let made = match &query.transactional_id {
             _ if half_known => Err(ErrorCode::InvalidRequest),
+            Some(_) if !broker.is_alone() => Err(ErrorCode::UnsupportedVersion),
             Some(id) if id.0.is_empty() => Err(ErrorCode::InvalidRequest),
             Some(id) => {
                 let code = |code| fenced_before(4, request.version(), code);

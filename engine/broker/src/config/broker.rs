@@ -81,6 +81,14 @@ impl BrokerConfig {
         let roles = roles(&layers);
         let voters = voters(&layers)?;
         let votes = voters.iter().any(|peer| peer.node == node);
+        if roles.broker && !roles.controller {
+            return Err(ConfigError::Unsupported {
+                name: "process.roles".into(),
+                value: "broker".into(),
+                default: "broker,controller".into(),
+                reason: "every node of a cluster votes; a broker without a vote is not offered",
+            });
+        }
         let fits = match (roles.controller, voters.is_empty()) {
             (true, true) => roles.broker,
             (controller, _) => controller == votes,

@@ -9,7 +9,7 @@ mod brokers;
 mod elections;
 mod isr;
 
-pub(crate) use elections::Election;
+pub(crate) use elections::{Election, find};
 pub(crate) use isr::IsrWish;
 
 use crate::broker::Broker;

@@ -5,11 +5,13 @@
 //! then it goes on. Its lock is held meanwhile, and taken before a partition's,
 //! never after.
 
+mod replicated;
 mod settings;
 mod wait;
 
 use crate::broker::Broker;
 use crate::outcome::Outcome;
+use crate::outcome::Wake;
 use crate::own_log::{OwnLog, OwnWriteError, Replayed, write_own};
 use crate::parked::Parked;
 use crate::partition::Partition;
@@ -24,6 +26,7 @@ use plimsoll_coordinator::{
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::{Instant, Now};
 use plimsoll_wire::types::{PartitionIndex, ProducerId};
+use replicated::{News, Note};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +40,7 @@ pub(crate) struct Groups {
     config: GroupConfig,
     shards: Mutex<BTreeMap<PartitionIndex, Arc<Shard>>>,
     next_token: AtomicU64,
+    news: Arc<News>,
 }
 
 /// One partition's coordinator, its log, and who waits for replies.
@@ -96,7 +100,13 @@ impl Groups {
             config,
             shards: Mutex::default(),
             next_token: AtomicU64::new(0),
+            news: Arc::default(),
         }
+    }
+
+    /// `worker` is told when a coordinator's records have been replicated.
+    pub(crate) fn notify(&self, worker: Arc<dyn Wake>) {
+        self.news.tell(worker);
     }
 
     fn token(&self) -> Token {
@@ -248,8 +258,33 @@ impl Broker {
         }
     }
 
+    /// Lets replies leave whose records have been replicated.
+    pub(crate) fn answer_groups(&self, now: Now) {
+        let news = self.groups.news.take();
+        if news.is_empty() {
+            return;
+        }
+        let topics = self.topics_seen();
+        let world = World {
+            now,
+            topics: &topics,
+        };
+        for index in news {
+            let shard = self.groups.shards.lock().get(&index).cloned();
+            let Some(shard) = shard else {
+                continue;
+            };
+            let mut coordinator = shard.coordinator.lock();
+            if let Some(high_watermark) = shard.log.high_watermark() {
+                let step = coordinator.committed(world, high_watermark);
+                shard.carry_out(&mut coordinator, world, step, None);
+            }
+        }
+    }
+
     /// Acts on what has become due in groups. Answers when the next is due.
     pub(crate) fn tick_groups(&self, now: Now) -> Option<Instant> {
+        self.answer_groups(now);
         self.load_groups(now);
         let shards: Vec<_> = self.groups.shards.lock().values().cloned().collect();
         let topics = self.topics_seen();
@@ -303,7 +338,8 @@ impl Broker {
         if self.groups.shards.lock().len() == partitions.len() {
             return;
         }
-        let usable = partitions.iter().filter(|p| !p.is_offline());
+        let leads = |p: &&Arc<Partition>| !p.is_offline() && p.leader() == self.node();
+        let usable = partitions.iter().filter(leads);
         for index in usable.map(|partition| partition.index) {
             if let Err(code) = self.shard(index, now) {
                 tracing::error!(
@@ -367,9 +403,16 @@ impl Broker {
             .partition(OFFSETS_TOPIC, index)
             .cloned()
             .map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+        if partition.leader() != self.node() {
+            return Err(ErrorCode::NotCoordinator);
+        }
         let seed = self.random_id().as_u64_pair().0;
         let mut coordinator = GroupShard::new(self.groups.config.clone(), seed);
-        let log = OwnLog::new(partition);
+        let note = Note {
+            index,
+            news: Arc::clone(&self.groups.news),
+        };
+        let log = OwnLog::watched(partition, Arc::new(note));
         let high_watermark = log.replay(|replayed| match replayed {
             Replayed::Record {
                 offset,

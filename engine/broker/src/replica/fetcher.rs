@@ -257,7 +257,9 @@ impl Broker {
     /// Where another broker is reached.
     pub(crate) fn peer(&self, node: NodeId) -> Option<Arc<Peer>> {
         let image = self.metadata.image();
-        let endpoint = image.brokers().get(&node)?.endpoints.first()?;
+        let endpoints = &image.brokers().get(&node)?.endpoints;
+        let plain = endpoints.iter().find(|one| one.security_protocol == 0);
+        let endpoint = plain.or_else(|| endpoints.first())?;
         Some(Arc::new(Peer {
             node,
             host: endpoint.host.clone(),

@@ -120,11 +120,6 @@ impl Leading {
         self.followers.is_empty()
     }
 
-    /// The replicas in sync.
-    pub(crate) fn isr(&self) -> &[NodeId] {
-        &self.isr
-    }
-
     /// Whether as many are in sync as a commit needs.
     pub(crate) fn has_enough(&self) -> bool {
         self.isr.len() >= self.in_sync_min
@@ -235,15 +230,6 @@ impl Leading {
     pub(crate) fn run_of(&self, node: NodeId) -> BrokerEpoch {
         let found = self.followers.iter().find(|f| f.node == node);
         found.map_or(BrokerEpoch(-1), |follower| follower.run)
-    }
-
-    /// A replica in sync that stands in this rack and has the records before
-    /// `from`.
-    pub(crate) fn replicas_with(&self, from: Offset) -> impl Iterator<Item = NodeId> {
-        self.followers
-            .iter()
-            .filter(move |follower| follower.end >= from && self.isr.contains(&follower.node))
-            .map(|follower| follower.node)
     }
 }
 

@@ -194,6 +194,9 @@ impl Broker {
             .partition(TRANSACTIONS_TOPIC, index)
             .cloned()
             .map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+        if partition.leader() != self.node() {
+            return Err(ErrorCode::NotCoordinator);
+        }
         let epoch = partition.leader_epoch();
         let mut coordinator = TransactionShard::new(self.transactions.config.clone());
         let log = OwnLog::new(partition);

@@ -55,10 +55,6 @@ impl Mirror {
         }
     }
 
-    pub(super) const fn snapshot_taken(&self) -> &LogSnapshot {
-        &self.snapshot
-    }
-
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -121,16 +117,6 @@ impl Mirror {
             .ok()
             .and_then(|at| self.entries.get(at))
             .map(|entry| entry.index)
-    }
-
-    /// Entries that hold records after an offset, and are committed.
-    pub(super) fn committed_after(&self, from: Offset) -> impl Iterator<Item = &LogEntry> {
-        let at = self.entries.partition_point(|e| e.last_offset <= from);
-        let commit = self.commit;
-        self.entries
-            .iter()
-            .skip(at)
-            .take_while(move |entry| entry.index <= commit)
     }
 
     /// Lets a snapshot stand for the entries up to it.

@@ -210,17 +210,4 @@ pub trait Quorum: Send {
         records: Bytes,
         now: Now,
     ) -> Result<(), StorageFault>;
-
-    /// The committed batches after `from`, at most about `bytes_max` of them;
-    /// or none when they are only in the snapshot, which then comes instead.
-    fn committed_after(&self, from: Offset, bytes_max: usize) -> Served;
-}
-
-/// What a voter serves to a node that follows the log without a vote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Served {
-    /// Batches, oldest first.
-    Batches(Vec<Bytes>),
-    /// The follower is too far behind and begins with this.
-    Snapshot(LogSnapshot),
 }

@@ -9,8 +9,8 @@ use super::batches::{decode_batch, encode_batch};
 use super::messages::QuorumMessage;
 use super::mirror::{Mirror, node_of, snapshot_of, term_of, voter_id};
 use super::{
-    AppendRefused, Committed, Effects, LogEntry, LogSnapshot, Quorum, QuorumStore, Served,
-    Standing, Vote, VoterState,
+    AppendRefused, Committed, Effects, LogEntry, LogSnapshot, Quorum, QuorumStore, Standing, Vote,
+    VoterState,
 };
 use crate::error::ClusterError;
 use crate::log::StorageFault;
@@ -357,22 +357,5 @@ impl Quorum for RaftQuorum {
         self.store.keep_snapshot(&snapshot, false, now)?;
         self.mirror().compact(snapshot);
         Ok(())
-    }
-
-    fn committed_after(&self, from: Offset, bytes_max: usize) -> Served {
-        let mirror = self.raft.store();
-        if from < mirror.snapshot_taken().last_offset {
-            return Served::Snapshot(mirror.snapshot_taken().clone());
-        }
-        let mut taken = 0;
-        let mut batches = Vec::new();
-        for entry in mirror.committed_after(from) {
-            if taken > bytes_max {
-                break;
-            }
-            taken += entry.batch.len();
-            batches.push(entry.batch.clone());
-        }
-        Served::Batches(batches)
     }
 }

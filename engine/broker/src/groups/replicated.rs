@@ -1,0 +1,44 @@
+//! Coordinators whose records have been replicated: their replies may leave.
+//!
+//! A partition's lock is held when it says so. So the news is noted, and acted
+//! on by whoever does the broker's work.
+
+use crate::outcome::Wake;
+use parking_lot::Mutex;
+use plimsoll_wire::types::PartitionIndex;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Which coordinators have news.
+#[derive(Default)]
+pub(super) struct News {
+    of: Mutex<BTreeSet<PartitionIndex>>,
+    worker: Mutex<Option<Arc<dyn Wake>>>,
+}
+
+impl News {
+    /// `worker` is told of news.
+    pub(super) fn tell(&self, worker: Arc<dyn Wake>) {
+        *self.worker.lock() = Some(worker);
+    }
+
+    /// Takes the news.
+    pub(super) fn take(&self) -> BTreeSet<PartitionIndex> {
+        std::mem::take(&mut *self.of.lock())
+    }
+}
+
+/// Notes that one coordinator has news.
+pub(super) struct Note {
+    pub(super) index: PartitionIndex,
+    pub(super) news: Arc<News>,
+}
+
+impl Wake for Note {
+    fn wake(&self) {
+        self.news.of.lock().insert(self.index);
+        if let Some(worker) = &*self.news.worker.lock() {
+            worker.wake();
+        }
+    }
+}
