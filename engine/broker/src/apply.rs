@@ -32,6 +32,9 @@ impl Broker {
                     touched.extend(image.topic(&change.name).map(|topic| topic.id));
                 }
                 MetadataRecord::Config(_) => settings_changed = true,
+                MetadataRecord::RegisterBroker(record) if record.broker == self.node() => {
+                    touched.extend(image.topics().map(|topic| topic.id));
+                }
                 _ => {}
             }
         }
@@ -61,6 +64,9 @@ impl Broker {
         if touched.is_empty() {
             return;
         }
+        let own = image.brokers().get(&self.node());
+        let registered = own.is_some_and(|own| own.incarnation == self.membership.incarnation());
+        let how = (registered || self.is_alone(), now);
         let mut catalog = Catalog::clone(&self.catalog.load());
         let (present, gone): (Vec<Uuid>, Vec<Uuid>) = touched
             .into_iter()
@@ -77,7 +83,7 @@ impl Broker {
             if let Some(topic) = image.topic_by_id(id) {
                 let own = image.configs(ResourceType::Topic, &topic.name);
                 let settings = TopicSettings::of(&self.layers(), own.unwrap_or(&Properties::new()));
-                let topic = self.sync_topic(catalog.topic_by_id(id), topic, settings, now);
+                let topic = self.sync_topic(catalog.topic_by_id(id), topic, settings, how);
                 catalog.put(topic);
             }
         }
@@ -90,7 +96,7 @@ impl Broker {
         present: Option<&Arc<Topic>>,
         found: &TopicImage,
         settings: TopicSettings,
-        now: Now,
+        how: (bool, Now),
     ) -> Topic {
         let mut topic = present.map_or_else(
             || Topic {
@@ -121,7 +127,7 @@ impl Broker {
                 topic.partitions.push(Arc::new(partition));
             }
             if let Some(partition) = topic.partition(*index) {
-                self.sync_partition(&topic, partition, image, now);
+                self.sync_partition(&topic, partition, image, how);
             }
         }
         topic
@@ -133,7 +139,7 @@ impl Broker {
         topic: &Topic,
         partition: &Arc<Partition>,
         image: &PartitionImage,
-        now: Now,
+        (may_lead, now): (bool, Now),
     ) {
         let me = self.node();
         let is_replica = image.replicas.contains(&me) && self.config.roles.broker;
@@ -145,6 +151,7 @@ impl Broker {
         }
         let orders = Orders {
             me,
+            may_lead,
             image,
             in_sync_min: topic.settings.load().in_sync_min,
             now: now.mono,

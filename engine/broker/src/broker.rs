@@ -83,7 +83,10 @@ pub(crate) struct Parts {
 
 impl Broker {
     pub(crate) fn assemble(mut parts: Parts) -> Self {
-        let incarnation = draw_id(&mut parts.random);
+        // Differs between runs though they draw from the same seed.
+        let started = parts.now.wall.get().unsigned_abs().rotate_left(32)
+            ^ u64::try_from(parts.now.mono.0.as_nanos()).unwrap_or(u64::MAX);
+        let incarnation = draw_id(&mut seeded(parts.random.random::<u64>() ^ started));
         let limits = Limits::of(&parts.layers);
         Self {
             sessions: FetchSessions::new(limits.fetch_sessions_max),

@@ -106,6 +106,9 @@ pub(crate) enum Awaited {
 pub(crate) struct Orders<'a> {
     /// This node.
     pub(crate) me: NodeId,
+    /// Whether it may lead: the controller has registered this very run. What
+    /// the last run led it may have lost.
+    pub(crate) may_lead: bool,
     /// The partition's state.
     pub(crate) image: &'a PartitionImage,
     /// `min.insync.replicas` of its topic.
@@ -179,7 +182,12 @@ impl Partition {
         if image.leader_epoch < self.leader_epoch() {
             return false;
         }
-        self.leader.store(image.leader.get(), Ordering::Release);
+        let leader = if image.leader == orders.me && !orders.may_lead {
+            NodeId::NONE
+        } else {
+            image.leader
+        };
+        self.leader.store(leader.get(), Ordering::Release);
         self.leader_epoch
             .store(image.leader_epoch.get(), Ordering::Release);
         let in_sync = i32::try_from(image.isr.len()).unwrap_or(i32::MAX);
@@ -330,7 +338,7 @@ impl Held {
     fn play(&mut self, orders: Orders<'_>) -> bool {
         let (me, image) = (orders.me, orders.image);
         let in_sync_min = usize::try_from(orders.in_sync_min).unwrap_or(1);
-        if image.leader != me {
+        if image.leader != me || !orders.may_lead {
             let led = matches!(self.role, Role::Leading(_));
             self.role = Role::Following(image.leader_epoch);
             if mutation::is(Mutation::TruncateByHighWatermark)

@@ -232,3 +232,36 @@ fn a_leader_that_was_cut_off_gives_up_what_it_alone_had() {
         );
     }
 }
+
+/// A leader lost power and was back before its session had ended. It led on at
+/// once in its old term with the log that was left, and the others, told that
+/// they had parted from it, gave up what was acknowledged.
+#[test]
+fn a_leader_that_lost_power_leads_again_only_after_it_has_caught_up() {
+    for seed in 0..8 {
+        let (mut world, old) = with_orders();
+        let expected: Vec<String> = (0..5).map(|n| format!("r{n}")).collect();
+        for value in &expected {
+            assert_eq!(produce(&mut world, old, value, -1).0, ErrorCode::None);
+        }
+        world.lose_power(old, seed);
+        world.pass(Duration::from_millis(300));
+        world.start(old);
+        world.until("all are in sync again", |world| {
+            let leader = world.leader("orders", 0);
+            leader.is_some_and(|leader| {
+                world
+                    .partition(leader, "orders", 0)
+                    .is_some_and(|p| p.isr.len() == 3)
+            }) && world.broker(old).is_ready()
+        });
+        world.pass(Duration::from_secs(2));
+        for node in 1..=3 {
+            assert_eq!(
+                consume(&mut world, node).2,
+                expected,
+                "seed {seed}, node {node}"
+            );
+        }
+    }
+}

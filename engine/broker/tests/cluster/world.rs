@@ -123,6 +123,14 @@ impl World {
         self.drop_waiting(node);
     }
 
+    /// Ends a node's machine: what it had not synced may be lost.
+    pub fn lose_power(&mut self, node: usize, seed: u64) {
+        let slot = &mut self.nodes[node - 1];
+        slot.broker = None;
+        slot.disk = slot.disk.after_crash(seed);
+        self.drop_waiting(node);
+    }
+
     fn drop_waiting(&mut self, node: usize) {
         let (gone, stay) = std::mem::take(&mut self.waiting)
             .into_iter()
