@@ -163,8 +163,8 @@ fn wrong_settings_are_usage_errors_that_say_what_is_accepted() {
         "--listen localhost: give HOST:PORT",
     );
     check(
-        &["--nodes", "3"],
-        "--nodes 3: this version runs one node; accepted: 1",
+        &["--nodes", "2"],
+        "--nodes 2: a quorum needs an odd number; accepted: 1, 3 or 5",
     );
     check(
         &["--config", "/no/such/file"],

@@ -121,11 +121,15 @@ impl TargetChoice {
 }
 
 fn start_embedded(spec: &CellSpec, program: Option<PathBuf>) -> anyhow::Result<Cluster> {
+    let nodes = spec.cluster.nodes;
     ensure!(
-        spec.cluster.nodes == 1,
-        "cluster.nodes = {}: the embedded cluster has one node; accepted: 1",
-        spec.cluster.nodes
+        matches!(nodes, 1 | 3 | 5),
+        "cluster.nodes = {nodes}: a quorum needs an odd number; accepted: 1, 3 or 5"
     );
+    let mut extra = Vec::new();
+    if nodes != 1 {
+        extra = vec!["--nodes".into(), nodes.to_string().into()];
+    }
     let properties = spec
         .broker
         .iter()
@@ -133,11 +137,17 @@ fn start_embedded(spec: &CellSpec, program: Option<PathBuf>) -> anyhow::Result<C
     let options = embedded::Options {
         program,
         properties: properties.collect(),
+        extra,
         ..embedded::Options::default()
     };
     let broker = Embedded::start(&options)?;
     let target = Target {
-        bootstrap: vec![broker.address().to_owned()].into(),
+        bootstrap: broker
+            .address()
+            .split(',')
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .into(),
         broker_pids: vec![broker.pid()],
     };
     Ok(Cluster {
