@@ -10,7 +10,7 @@ use std::thread;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a process that an interrupt ended.
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: i32 = 130;
 
 /// Whether the user asked to stop.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,11 @@ impl Stop {
                 });
             })?;
         Ok(stop)
+    }
+
+    /// Asks the command to stop, as a signal does; whether it was asked before.
+    pub fn ask(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
     }
 
     /// Whether a signal came.

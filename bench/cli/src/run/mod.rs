@@ -3,6 +3,7 @@
 mod place;
 mod plan_text;
 mod progress;
+mod screen;
 pub mod session;
 mod table;
 pub mod target;

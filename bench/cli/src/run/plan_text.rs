@@ -2,15 +2,15 @@
 
 use plimsoll_results::value_label;
 use plimsoll_workloads::Plan;
-use plimsoll_workloads::units::Span;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Cells that are listed one by one.
 const LISTED_MAX: usize = 200;
 
 /// A time to the second, as people say it.
-fn time(span: Span) -> String {
-    let seconds = span.secs_f64().ceil() as u64;
+pub fn time(span: Duration) -> String {
+    let seconds = span.as_secs_f64().ceil() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
@@ -38,8 +38,8 @@ pub fn describe(plan: &Plan) -> String {
     ));
     line(format!(
         "duration  about {}, at most {}",
-        time(plan.expected()),
-        time(plan.at_most())
+        time(plan.expected().duration()),
+        time(plan.at_most().duration())
     ));
     if plan.repeats_dropped > 0 {
         line(format!(

@@ -1,8 +1,9 @@
-//! How a run gets on, on standard error: a bar on a terminal, otherwise a line
-//! for each finished cell.
+//! How a run gets on, on standard error: a screen on a terminal, otherwise a
+//! line for each finished cell.
 
+use super::screen::{Screen, View};
 use super::table::{count, micros};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::interrupt::Stop;
 use plimsoll_drive::cell::{Phase, Progress};
 use plimsoll_results::CellResult;
 use plimsoll_workloads::{Cell, Plan};
@@ -12,70 +13,60 @@ use std::time::Duration;
 /// Shows a run's progress.
 pub struct Display {
     kind: Kind,
+    view: View,
+    cell_time: Duration,
     /// Expected time of the cells that are done.
     done: Duration,
-    at: usize,
-    of: usize,
-    label: String,
-    cell_time: Duration,
 }
 
 enum Kind {
     Silent,
     Lines,
-    Bar(ProgressBar),
+    Screen(Box<Screen>),
 }
 
 impl Display {
-    /// A display of the whole plan, of which nothing is done yet.
-    pub fn new(plan: &Plan, quiet: bool) -> Self {
-        let kind = match quiet {
-            true => Kind::Silent,
-            false if std::io::stderr().is_terminal() => Kind::Bar(bar(plan)),
-            false => Kind::Lines,
-        };
+    /// A display of the whole plan, of which nothing is done yet. Keys on the
+    /// screen ask `stop`.
+    pub fn new(plan: &Plan, stop: &Stop, quiet: bool) -> Self {
+        let terminal = !quiet && std::io::stderr().is_terminal();
+        // A terminal that cannot be drawn on still takes lines.
+        let screen = terminal.then(|| Screen::open(stop).ok()).flatten();
         Self {
-            kind,
-            done: Duration::ZERO,
-            at: 0,
-            of: plan.runs.len(),
-            label: String::new(),
+            kind: match (quiet, screen) {
+                (true, _) => Kind::Silent,
+                (false, Some(screen)) => Kind::Screen(Box::new(screen)),
+                (false, None) => Kind::Lines,
+            },
+            view: View::of(plan),
             cell_time: Duration::ZERO,
+            done: Duration::ZERO,
         }
     }
 
     /// A cell begins.
     pub fn begin(&mut self, plan: &Plan, cell: &Cell) {
-        self.at += 1;
-        self.label = plan.label(cell);
         self.cell_time = cell.expected().duration();
-        if let Kind::Bar(bar) = &self.kind {
-            bar.set_message(format!("{}/{} {}: starting", self.at, self.of, self.label));
-        }
+        self.view.begin(plan.label(cell));
+        self.draw();
     }
 
     /// The cell gets on.
-    pub fn step(&self, progress: &Progress) {
-        let Kind::Bar(bar) = &self.kind else {
-            return;
-        };
+    pub fn step(&mut self, progress: &Progress) {
         let share = progress.elapsed.as_secs_f64() / progress.of.as_secs_f64().max(1e-3);
-        let now = self.done + self.cell_time.mul_f64(share.min(1.0));
-        bar.set_position(millis(now));
-        let phase = match progress.phase {
+        self.view.spent = self.done + self.cell_time.mul_f64(share.min(1.0));
+        self.view.phase = match progress.phase {
             Phase::WarmUp => "warming up",
             Phase::Measure => "measuring",
             Phase::Drain => "draining",
             Phase::Fill => "filling",
             Phase::Search => "searching",
         };
-        bar.set_message(format!(
-            "{}/{} {}: {phase}, {} records",
-            self.at,
-            self.of,
-            self.label,
-            count(progress.acknowledged as f64)
-        ));
+        self.view.cell_time = (progress.elapsed.min(progress.of), progress.of);
+        if let Some(pulse) = &progress.pulse {
+            self.view.feel(pulse);
+        }
+        self.draw();
     }
 
     /// The cell was done before.
@@ -86,47 +77,43 @@ impl Display {
     /// The cell has ended.
     pub fn end(&mut self, result: &CellResult) {
         self.advance();
-        if !matches!(self.kind, Kind::Lines) {
-            return;
-        }
         let response = result.latency.response.as_ref();
         let p99 = response.map_or_else(|| "–".to_owned(), |r| micros(r.p99_us));
         let verdict = match result.valid {
             true => String::new(),
             false => format!("; invalid: {}", result.invalid_reasons.join("; ")),
         };
-        eprintln!(
+        let line = format!(
             "{}/{} {}: {} records/s, p99 {p99}{verdict}",
-            self.at,
-            self.of,
-            self.label,
+            self.view.at,
+            self.view.of,
+            self.view.label,
             count(result.throughput.records_per_s),
         );
+        match &mut self.kind {
+            Kind::Silent => {}
+            Kind::Lines => eprintln!("{line}"),
+            Kind::Screen(screen) => screen.line(&line),
+        }
     }
 
     /// The run has ended.
-    pub fn finish(&self) {
-        if let Kind::Bar(bar) = &self.kind {
-            bar.finish_and_clear();
+    pub fn finish(&mut self) {
+        if let Kind::Screen(screen) = &mut self.kind {
+            screen.close();
+            self.kind = Kind::Silent;
         }
     }
 
     fn advance(&mut self) {
         self.done += self.cell_time;
-        if let Kind::Bar(bar) = &self.kind {
-            bar.set_position(millis(self.done));
+        self.view.spent = self.done;
+        self.draw();
+    }
+
+    fn draw(&mut self) {
+        if let Kind::Screen(screen) = &mut self.kind {
+            screen.draw(&self.view);
         }
     }
-}
-
-fn bar(plan: &Plan) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:24} {percent:>3} % {eta:>5} left  {wide_msg}");
-    let bar = ProgressBar::new(millis(plan.expected().duration()));
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
         let now = || jiff::Timestamp::now().to_string();
         let started_at = before.map_or_else(now, |before| before.started_at);
         let result = head(plan, &target, cluster, started_at);
-        let display = Display::new(plan, quiet);
+        let display = Display::new(plan, &stop, quiet);
         Self {
             plan,
             target,
@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
     }
 
     fn cell(&mut self, cell: &Cell, run: &Run) -> anyhow::Result<CellResult> {
-        let display = &self.display;
+        let display = &mut self.display;
         let dir = Some(self.place.dir.as_path());
         let mut progress = |progress: &Progress| display.step(progress);
         let Some(lead) = &mut self.lead else {

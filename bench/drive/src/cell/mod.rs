@@ -9,7 +9,7 @@ mod workers;
 
 pub(crate) use outcome::{CoresInSecond, Measured, judge};
 pub(crate) use run::{Assignment, Bench, on_a_fresh_topic, run_at_its_rate};
-pub use run::{Interrupt, Options, Phase, Progress, Target, reach, run_cell};
+pub use run::{Interrupt, Options, Phase, Progress, Pulse, Target, reach, run_cell};
 pub use settings::describe_client;
 pub(crate) use settings::{check, has_dead_letters, target_rate};
 pub(crate) use workers::Share;

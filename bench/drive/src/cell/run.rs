@@ -15,10 +15,10 @@ use crate::dead_letters::{self, DeadLetters};
 use crate::driver::{Consumed, FinishLine, Marking, Produced, Route};
 use crate::error::DriveError;
 use crate::native::control::{ClusterInfo, Control, NewTopic};
-use crate::observe::{Observed, Watch};
+use crate::observe::{Cores, Observed, Watch};
 use crate::record::{BacklogWatch, Collector, CommitBoard, Window};
 use crate::verify::Lanes;
-use plimsoll_results::{Backlog, CellResult, HlogWriter};
+use plimsoll_results::{Backlog, CellResult, HlogWriter, Second};
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::generate::{InputError, Records, Schedule};
 use plimsoll_workloads::language::RateSpec;
@@ -30,6 +30,8 @@ use std::time::{Duration, SystemTime};
 
 /// How often the coordinator looks round.
 const TICK_NANOS: u64 = 50_000_000;
+/// How often it says how the cell goes.
+const PULSE_NANOS: u64 = 250_000_000;
 /// Time for the first workers to connect before the schedule begins.
 const START_NANOS: u64 = 250_000_000;
 /// Time for each further worker.
@@ -85,7 +87,7 @@ pub enum Phase {
 }
 
 /// How a cell gets on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// What it is doing.
     pub phase: Phase,
@@ -95,6 +97,21 @@ pub struct Progress {
     pub of: Duration,
     /// Records acknowledged so far, warm-up included.
     pub acknowledged: u64,
+    /// How it goes, a few times a second within the measured window.
+    pub pulse: Option<Pulse>,
+}
+
+/// What a cell measures right now, to show and not to keep.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse {
+    /// The newest second of which there is something.
+    pub second: Second,
+    /// Records that the slowest group is behind.
+    pub lag: u64,
+    /// Cores in use over the last full second.
+    pub cores: Option<Cores>,
+    /// Sends that failed so far.
+    pub errors: u64,
 }
 
 /// Finds out whether a target can be reached, and what it is.
@@ -366,6 +383,7 @@ impl Bench<'_> {
                 (0..self.groups()).map(|group| crew.starts(group).max(window.start)),
             ),
             finished_at: window.to,
+            next_pulse: window.from,
             lags: Vec::new(),
             options,
         };
@@ -533,6 +551,7 @@ struct Conductor<'a> {
     measuring: bool,
     cores: Vec<outcome::CoresInSecond>,
     backlog: BacklogWatch,
+    next_pulse: Mono,
     /// The furthest that a group was behind, by second.
     lags: Vec<u64>,
     /// When the last consumer was done.
@@ -648,7 +667,9 @@ impl Conductor<'_> {
             now if now < self.window.to => Phase::Measure,
             _ => Phase::Drain,
         };
+        let pulse = self.pulse(now);
         (self.options.progress)(&Progress {
+            pulse,
             phase,
             elapsed: now.elapsed_since(self.window.start),
             of: self.window.to.elapsed_since(self.window.start),
@@ -659,6 +680,21 @@ impl Conductor<'_> {
             Some(Interrupt::Stopped) => Err(DriveError::Interrupted),
             Some(Interrupt::BrokerDied(how)) => Err(DriveError::BrokerDied(how)),
         }
+    }
+
+    /// What to show, when it is time to show something new.
+    fn pulse(&mut self, now: Mono) -> Option<Pulse> {
+        if !self.measuring || now < self.next_pulse {
+            return None;
+        }
+        self.next_pulse = now.plus(PULSE_NANOS);
+        let (second, errors) = self.collector.newest()?;
+        Some(Pulse {
+            second,
+            errors,
+            lag: self.lags.last().copied().unwrap_or_default(),
+            cores: self.cores.last().map(|at| at.cores),
+        })
     }
 
     fn sample_backlog(&mut self, now: Mono) {

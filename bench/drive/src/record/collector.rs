@@ -190,6 +190,18 @@ impl Collector {
         Ok(())
     }
 
+    /// The newest second of which something is known, and all errors so far.
+    pub fn newest(&self) -> Option<(Second, u64)> {
+        let open = self.open.values().next_back().map(entry);
+        let second = open.or_else(|| self.collected.timeline.last().cloned())?;
+        let open: u64 = self
+            .open
+            .values()
+            .map(|interval| interval.tally.errors)
+            .sum();
+        Some((second, self.collected.tally.errors + open))
+    }
+
     /// Takes in the rest. Every recorder must have been dropped.
     pub fn finish(mut self) -> Result<Collected, ResultError> {
         self.collect(u32::MAX)?;

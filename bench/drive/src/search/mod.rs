@@ -84,7 +84,7 @@ impl Hunt<'_, '_> {
                     phase,
                     elapsed,
                     of: of.max(elapsed + Duration::from_secs(1)),
-                    ..*progress
+                    ..progress.clone()
                 });
             },
             interrupt: self.options.interrupt,
