@@ -25,7 +25,9 @@ mod table;
 pub mod units;
 
 pub use answer::answer;
-pub use charts::{Chart, ChartFile, CurveAxis, CurveChart, charts, draw, gate_chart};
+pub use charts::{
+    Chart, ChartFile, CurveAxis, CurveChart, charts, draw, gate_chart, history_charts,
+};
 pub use compare::{Comparison, ComparisonLine, compare};
 pub use csv::csv;
 pub use error::PlotError;

@@ -13,7 +13,9 @@ mod doctor;
 pub mod embedded;
 pub mod failure;
 mod gate;
+mod git;
 mod groups;
+mod history;
 mod interrupt;
 mod null_sink;
 mod plan;
@@ -49,6 +51,7 @@ enum Command {
     Report(report::Args),
     Compare(compare::Args),
     Gate(gate::Args),
+    History(history::Args),
     Size(size::Args),
     Topics(topics::Args),
     Groups(groups::Args),
@@ -68,6 +71,7 @@ impl Command {
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
             Self::Gate(args) => gate::run(&args),
+            Self::History(args) => history::run(args),
             Self::Size(args) => size::run(args),
             Self::Topics(args) => topics::run(args),
             Self::Groups(args) => groups::run(args),

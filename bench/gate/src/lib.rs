@@ -16,14 +16,15 @@
 //!   [`order`] draws which side of a pair runs first.
 //! - [`weigh`] puts several metrics together by Holm's method.
 //! - [`groups`] weighs stored results, which are not pairs, by [`rank_sum`].
-//! - [`change_points`] searches stored history for the runs at which a metric's
-//!   level moved.
+//! - [`history`] keeps runs over weeks, and [`change_points`] searches them
+//!   for the runs at which a metric's level moved.
 //!
 //! Nothing here runs, reads or prints anything.
 
 pub mod change_points;
 mod error;
 pub mod groups;
+pub mod history;
 pub mod judge;
 pub mod order;
 pub mod rank_sum;

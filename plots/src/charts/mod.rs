@@ -11,11 +11,15 @@ mod dumbbell;
 pub(crate) mod forest;
 mod gate;
 mod heat;
+mod history;
+mod law;
 mod lines;
 mod rates;
 mod scatter;
+mod skew;
 mod spectrum;
 mod timeline;
+mod transactions;
 
 use crate::page::Words;
 use crate::paint;
@@ -25,6 +29,7 @@ use crate::{PlotError, units};
 pub use curve::{CurveAxis, CurveChart};
 use heat::Shown;
 use plimsoll_gate::GateReport;
+use plimsoll_gate::history::Track;
 use plimsoll_results::{LatencyKind, Metric, RunResult};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -133,6 +138,7 @@ fn draw_usable(run: &RunResult, caveat: Option<&'static str>) -> Result<Vec<Char
     };
     let scenes = [
         ("throughput", rates::throughput(&context)),
+        ("scaling-law", law::scene(&context)),
         ("latency-by-rate", rates::latency(&context)),
         ("throughput-heat", heat_map(&context, &throughput)),
         ("latency-heat", heat_map(&context, &response)),
@@ -143,6 +149,8 @@ fn draw_usable(run: &RunResult, caveat: Option<&'static str>) -> Result<Vec<Char
         ("lag-over-time", timeline::LAG.scene(&context)),
         ("cpu-over-time", timeline::CPU.scene(&context)),
         ("compression-against-throughput", scatter::scene(&context)),
+        ("transactions-against-plain", transactions::scene(&context)),
+        ("partition-skew", skew::scene(&context)),
         ("broker-cpu-per-gb", cost::scene(&context)),
     ];
     scenes
@@ -153,11 +161,15 @@ fn draw_usable(run: &RunResult, caveat: Option<&'static str>) -> Result<Vec<Char
 
 /// Draws every chart into `dir`, creating it, as `NAME.svg` and `NAME.png`.
 pub fn charts(run: &RunResult, dir: &Path) -> Result<Vec<ChartFile>, PlotError> {
+    create(dir)?;
+    draw(run)?.iter().map(|chart| chart.write(dir)).collect()
+}
+
+fn create(dir: &Path) -> Result<(), PlotError> {
     std::fs::create_dir_all(dir).map_err(|source| PlotError::Write {
         path: dir.to_path_buf(),
         source,
-    })?;
-    draw(run)?.iter().map(|chart| chart.write(dir)).collect()
+    })
 }
 
 /// Draws a gate's verdict into `dir` as `gate.svg` and `gate.png`; nothing when
@@ -165,6 +177,20 @@ pub fn charts(run: &RunResult, dir: &Path) -> Result<Vec<ChartFile>, PlotError> 
 pub fn gate_chart(report: &GateReport, dir: &Path) -> Result<Option<ChartFile>, PlotError> {
     let chart = gate::scene(report).map(|scene| Chart::of("gate", scene));
     chart.map(|chart| chart?.write(dir)).transpose()
+}
+
+/// Draws the history of each setting on each machine into `dir`, creating it, as
+/// `history-1.svg`, `history-1.png` and so on.
+pub fn history_charts(tracks: &[Track], dir: &Path) -> Result<Vec<ChartFile>, PlotError> {
+    create(dir)?;
+    let one = |a: &Track, b: &Track| {
+        (&a.machine, &a.name, &a.setting) == (&b.machine, &b.name, &b.setting)
+    };
+    let scenes = tracks.chunk_by(one).filter_map(history::scene);
+    scenes
+        .enumerate()
+        .map(|(at, scene)| Chart::of(&format!("history-{}", at + 1), scene)?.write(dir))
+        .collect()
 }
 
 /// Acks against compression when both vary, otherwise the first two varied

@@ -4,6 +4,7 @@
 //! revision is built once. The worktree lies there too and is removed after the
 //! build; the working tree of the user is not touched.
 
+use crate::git::git;
 use anyhow::{Context as _, bail};
 use std::env;
 use std::ffi::OsStr;
@@ -105,21 +106,4 @@ impl Drop for Worktree {
     fn drop(&mut self) {
         self.remove();
     }
-}
-
-/// What git says on standard output.
-pub fn git<I: AsRef<OsStr>>(
-    dir: &Path,
-    args: impl IntoIterator<Item = I>,
-) -> anyhow::Result<String> {
-    let output = Command::new("git")
-        .args(args)
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run git")?;
-    if !output.status.success() {
-        bail!("git: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

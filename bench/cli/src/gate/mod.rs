@@ -14,6 +14,8 @@ mod stored;
 mod text;
 mod write;
 
+pub use text::value as value_text;
+
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Stop;
 use anyhow::Context as _;

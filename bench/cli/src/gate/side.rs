@@ -1,10 +1,10 @@
 //! What `--a` and `--b` name.
 
+use crate::git::git;
 use crate::run::target::TargetChoice;
 use anyhow::{Context as _, bail};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// One side of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,13 +153,16 @@ fn cluster(addresses: &str) -> anyhow::Result<Source> {
 
 /// A revision as a commit's full hash.
 fn revision(text: &str) -> anyhow::Result<String> {
-    let found = Command::new("git")
-        .args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
-        .arg(format!("{text}^{{commit}}"))
-        .output()
-        .context("cannot run git")?;
-    let hash = String::from_utf8_lossy(&found.stdout).trim().to_owned();
-    if !found.status.success() || hash.is_empty() {
+    let commit = format!("{text}^{{commit}}");
+    let words = [
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        &commit,
+    ];
+    let hash = git(Path::new("."), words).unwrap_or_default();
+    if hash.is_empty() {
         bail!("git:{text}: no such revision in the repository of this directory");
     }
     Ok(hash)
@@ -225,7 +228,8 @@ mod tests {
         check_refused(&["no such thing"], "accepted: this, bin:PATH");
         check_refused(&["git:no-such-revision"], "no such revision");
         check_refused(&["bin:/no/such/file"], "bin:/no/such/file");
-        check_refused(&["bin:/etc/hostname"], "not a program");
+        let text = concat!("bin:", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        check_refused(&[text], "not a program");
         check_refused(&["set:producer.acks"], "set:KEY=VALUE");
         check_refused(&["gate.pairs=9"], "accepted: --set gate.pairs=9");
         check_refused(&["a:1", "b:2"], "a side has one broker");
