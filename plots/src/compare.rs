@@ -178,6 +178,7 @@ fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, Plo
         summary.extend(in_a_sentence(compared, letter, &rows));
         rows.sort_by(|x, y| y.ratio.estimate.total_cmp(&x.ratio.estimate));
         let forest = Forest {
+            band: None,
             words: words(compared, a, b, position, rows.len()),
             across_label: format!("ratio of {}, logarithmic", compared.name),
             rows,

@@ -56,6 +56,10 @@ pub struct CellResult {
     /// well their clocks are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<WorkerClock>,
+    /// Records in each partition's log at the end of the cell, warm-up included;
+    /// empty where there are more partitions than are worth keeping.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_records: Vec<u64>,
     /// Whether the measurement may be used for a verdict.
     pub valid: bool,
     /// Why it may not. Empty exactly when `valid`.

@@ -23,6 +23,15 @@ pub(crate) struct Forest {
     pub words: Words,
     pub across_label: String,
     pub rows: Vec<Row>,
+    /// A range that somebody claims, drawn behind the rows.
+    pub band: Option<Band>,
+}
+
+/// A claimed range of the ratio.
+pub(crate) struct Band {
+    pub low: f64,
+    pub high: f64,
+    pub label: &'static str,
 }
 
 impl Forest {
@@ -33,10 +42,11 @@ impl Forest {
             let interval = row.ratio.interval.map(|i| [i.low, i.high]);
             interval.into_iter().flatten().chain([row.ratio.estimate])
         });
-        let ends: Vec<f64> = ends.filter(|v| v.is_finite() && *v > 0.0).collect();
+        let mut ends: Vec<f64> = ends.filter(|v| v.is_finite() && *v > 0.0).collect();
         if ends.is_empty() {
             return None;
         }
+        ends.extend(self.band.iter().flat_map(|band| [band.low, band.high]));
         let (mut scene, body) = page(&self.words, 164.0 + rows.len() as f64 * ROW);
         let label_room = rows
             .iter()
@@ -52,6 +62,9 @@ impl Forest {
         let low = ends.iter().copied().fold(0.95, f64::min);
         let high = ends.iter().copied().fold(1.05, f64::max);
         let scale = Scale::log(low, high, frame.left + 8.0, frame.right - 8.0);
+        if let Some(band) = &self.band {
+            band.draw(&mut scene, frame, &scale);
+        }
         let marks = ticks(&scale, |v| format!("{}×", digits(v)));
         x_labels(&mut scene, frame, &scale, &marks, true);
         let one = scale.at(1.0);
@@ -63,6 +76,21 @@ impl Forest {
         let label = Text::new(at, LABEL, self.across_label.clone()).align(Align::Middle);
         scene.text(label.paint(Role::Muted));
         Some(scene)
+    }
+}
+
+impl Band {
+    fn draw(&self, scene: &mut Scene, frame: Frame, scale: &Scale) {
+        let (left, right) = (scale.at(self.low), scale.at(self.high));
+        let band = Frame {
+            left,
+            right,
+            ..frame
+        };
+        scene.rect(band, Paint::from(Role::Series(4)).opacity(0.22));
+        let at = At(band.middle().0, frame.top - 9.0);
+        let label = Text::new(at, LABEL, self.label).align(Align::Middle);
+        scene.text(label.paint(Role::Series(4)));
     }
 }
 

@@ -147,6 +147,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         invalid_reasons: with_trouble(invalid_reasons, &measured.produced),
         timeline: timeline(&measured),
         poison,
+        partition_records: partition_records(&measured.ends),
         backlog: std::mem::take(&mut measured.backlog),
         search: None,
         histogram_file: measured.histogram_file,
@@ -267,6 +268,16 @@ fn with_trouble(mut reasons: Vec<String>, produced: &[Produced]) -> Vec<String> 
         reasons.push(format!("the client last met: {trouble}"));
     }
     reasons
+}
+
+/// More partitions than this are not kept one by one.
+const PARTITIONS_KEPT_MAX: usize = 1024;
+
+fn partition_records(ends: &[Offset]) -> Vec<u64> {
+    if ends.len() > PARTITIONS_KEPT_MAX {
+        return Vec::new();
+    }
+    ends.iter().map(|end| end.get().unsigned_abs()).collect()
 }
 
 /// One entry for each second of the window.
