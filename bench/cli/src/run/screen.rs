@@ -360,7 +360,6 @@ mod tests {
             of: 24,
             spent: Duration::from_secs(20),
             total: Duration::from_secs(72),
-            cell_time: (Duration::from_millis(1_200), Duration::from_millis(2_500)),
             ..View::default()
         }
     }
@@ -381,6 +380,7 @@ mod tests {
         view.begin("acks=all compression=lz4 partitions=6".to_owned());
         let starting = shown(&view, 78);
         view.phase = "measuring";
+        view.cell_time = (Duration::from_millis(1_200), Duration::from_millis(2_500));
         for (second, records) in [(0, 300_000), (1, 700_000), (1, 812_000)] {
             view.feel(&Pulse {
                 second: Second {

@@ -68,6 +68,7 @@ impl Prefill<'_> {
         while !running.is_finished() {
             sleep_until(Mono::now().plus(LOOK_NANOS));
             (options.progress)(&Progress {
+                pulse: None,
                 phase: Phase::Fill,
                 elapsed: Duration::ZERO,
                 of: FILL,
