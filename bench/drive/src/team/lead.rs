@@ -431,6 +431,7 @@ impl Lead {
     fn progress(&self, window: &Window) -> Progress {
         let now = Mono::now();
         Progress {
+            pulse: None,
             phase: match now {
                 now if now < window.from => Phase::WarmUp,
                 now if now < window.to => Phase::Measure,
