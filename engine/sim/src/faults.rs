@@ -7,6 +7,10 @@
 //! - After a sync has failed the kernel shows bytes that the disk does not
 //!   have and will not write again. Such a machine is not merely restarted: it
 //!   loses power, so that nobody reads those bytes for long.
+//! - A machine of a cluster that lost power is gone for longer than its session,
+//!   unless the plan says `unsynced`: a leader that is back within its session
+//!   leads again in its old epoch, with what its log has left. That is a known
+//!   fault of the broker, and `--unsynced` shows it.
 //! - Wall clocks jump by less than `log.message.timestamp.after.max.ms`, or
 //!   brokers would rightly refuse records from clients with better clocks.
 

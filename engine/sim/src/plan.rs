@@ -24,8 +24,8 @@ pub struct Plan {
     /// Whether groups and transactions are among the workloads.
     pub coordinates: bool,
     /// Whether machines of a cluster lose power although nothing is synced
-    /// before it is answered: what is acknowledged then survives in replicas
-    /// alone.
+    /// before it is answered, and may be back within their session: what is
+    /// acknowledged then survives in replicas alone.
     pub unsynced: bool,
     /// Whether the trace is kept in words.
     pub in_words: bool,

@@ -41,6 +41,10 @@ pub struct Report {
 /// How long a world may take to make its topics.
 const SET_UP: Duration = Duration::from_secs(120);
 
+/// How long a machine of a cluster that lost power is gone: longer than its
+/// session of 3 s, so that others lead by the time it is back.
+const DARK: Duration = Duration::from_secs(5);
+
 /// How long a cluster is left alone before it is read to the end.
 const SETTLE: Duration = Duration::from_secs(20);
 
@@ -84,6 +88,9 @@ impl Sim {
         self.world.borrow_mut().note(&recipe, || recipe.clone());
         for node in (0..self.plan.nodes).map(NodeIx) {
             self.world.borrow_mut().start(node);
+        }
+        if self.plan.nodes > 1 && !self.plan.unsynced {
+            self.world.borrow_mut().dark = DARK;
         }
         self.world.borrow_mut().watch();
         if !self.make_topics() {

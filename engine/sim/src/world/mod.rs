@@ -84,6 +84,8 @@ enum Event {
     Tick(NodeIx, u32),
     /// A node's cleaner has its turn.
     Clean(NodeIx, u32),
+    /// A machine is switched on again.
+    Start(NodeIx),
     /// Nodes are looked at.
     Watch,
     /// The cluster's work is due at a node.
@@ -154,6 +156,8 @@ pub struct World {
     pub writers: usize,
     /// Those of them that write what processors read.
     pub input_writers: usize,
+    /// How long a machine that lost power stays dark at least.
+    pub dark: Duration,
     /// How many client machines there are.
     pub clients: usize,
     nodes: Vec<Node>,
@@ -180,6 +184,7 @@ impl World {
             is_over: false,
             writers: 0,
             input_writers: 0,
+            dark: Duration::ZERO,
             clients: 0,
             nodes: configs.into_iter().enumerate().map(node).collect(),
             queue: BinaryHeap::new(),
@@ -253,6 +258,7 @@ impl World {
                     self.carry_out(ix, effects);
                 }
             }
+            Event::Start(ix) => self.start(ix),
             Event::Watch => self.look_at_replicas(),
             Event::Pulse(ix, life) => self.pulse(ix, life),
             Event::Fails(ix, life, ticket, fault) => self.peer_fails(ix, life, ticket, fault),
@@ -434,6 +440,10 @@ impl World {
         if self.node(ix).is_up() {
             return;
         }
+        let dark_until = self.node(ix).dark_until;
+        if self.now < dark_until {
+            return self.plan(dark_until, Event::Start(ix));
+        }
         let (now, mut dice) = (self.now, self.dice.fork());
         self.tally.starts += 1;
         match self.node(ix).start(now, &mut dice) {
@@ -467,6 +477,10 @@ impl World {
             how
         };
         self.node(ix).is_damaged = false;
+        if how == End::PowerLoss {
+            let dark_until = self.now + self.dark;
+            self.node(ix).dark_until = dark_until;
+        }
         match how {
             End::Kill => self.tally.kills += 1,
             End::PowerLoss => self.tally.power_losses += 1,

@@ -107,6 +107,8 @@ pub struct Node {
     pub service: Duration,
     /// Stopped in its tracks.
     pub is_paused: bool,
+    /// Without power until then.
+    pub dark_until: Moment,
     /// Something is wrong with its disk until it is started anew.
     pub is_damaged: bool,
     config: BrokerConfig,
@@ -133,6 +135,7 @@ impl Node {
             wall_off_ms: 0,
             service: Duration::ZERO,
             is_paused: false,
+            dark_until: Moment::START,
             is_damaged: false,
             config,
             broker: None,
