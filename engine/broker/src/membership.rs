@@ -57,6 +57,8 @@ struct State {
     stopping: bool,
     released: bool,
     fenced: bool,
+    /// Why it was not registered when it asked last.
+    refused: Option<ErrorCode>,
 }
 
 /// What a heartbeat says.
@@ -87,6 +89,7 @@ impl Membership {
                 stopping: false,
                 released: false,
                 fenced: true,
+                refused: None,
             }),
         }
     }
@@ -244,10 +247,12 @@ impl Broker {
                 self.membership.state.lock().next = now.mono;
             }
             Err(code) => {
-                if !matches!(code, ErrorCode::NotController | ErrorCode::NetworkException) {
+                let mut state = self.membership.state.lock();
+                state.next = now.mono.after(EAGER);
+                if state.refused != Some(code) {
+                    state.refused = Some(code);
                     tracing::warn!(node = %self.node(), why = code.name(), "not registered yet");
                 }
-                self.membership.state.lock().next = now.mono.after(EAGER);
             }
         }
     }
