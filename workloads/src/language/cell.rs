@@ -18,8 +18,8 @@ use std::path::Path;
 settings! {
     /// The embedded cluster. A cluster named with `--target` is as it is.
     pub struct ClusterSpec in "cluster" {
-        /// Brokers of the embedded cluster; it has one so far, and a cell that
-        /// asks for more is refused.
+        /// Nodes of the embedded cluster, in one process: 1, 3 or 5, and a cell that
+        /// asks for another count is refused.
         nodes: u32 = 1, "", 1..=9;
     }
 }
