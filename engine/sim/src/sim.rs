@@ -79,8 +79,7 @@ impl Sim {
         };
         *shown.borrow_mut() = Some(Shared::clone(&sim.world));
         sim.live();
-        let report = sim.world.borrow_mut().report_of(seed, None);
-        report
+        sim.world.borrow_mut().report_of(seed, None)
     }
 
     fn live(&mut self) {

@@ -365,12 +365,8 @@ mod tests {
     }
 
     fn shown(view: &View, width: u16) -> String {
-        let mut terminal = match Terminal::new(TestBackend::new(width, HEIGHT)) {
-            Ok(terminal) => terminal,
-            Err(error) => match error {},
-        };
-        let drawn = terminal.draw(|frame| frame.render_widget(view, frame.area()));
-        drop(drawn);
+        let Ok(mut terminal) = Terminal::new(TestBackend::new(width, HEIGHT));
+        let Ok(_) = terminal.draw(|frame| frame.render_widget(view, frame.area()));
         terminal.backend().to_string()
     }
 

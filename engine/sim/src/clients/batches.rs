@@ -142,7 +142,7 @@ pub fn fetch(
     Question {
         api: ApiKey::Fetch,
         version: FETCH,
-        body: body_of(Bytes::from(query.encode_frame(FETCH, 0, None))),
+        body: body_of(query.encode_frame(FETCH, 0, None)),
     }
 }
 
