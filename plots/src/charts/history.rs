@@ -23,6 +23,10 @@ pub(crate) fn scene(tracks: &[Track]) -> Option<Scene> {
     let first = tracks.first()?;
     let words = words(first);
     let (mut scene, body) = page(&words, 128.0 + tracks.len() as f64 * PANEL);
+    let rooms = tracks
+        .iter()
+        .map(|track| label_room(&scale(track, 1.0, 0.0).1));
+    let room = rooms.fold(0.0, f64::max);
     for (at, track) in tracks.iter().enumerate() {
         let top = body.top + at as f64 * PANEL;
         let frame = Frame {
@@ -30,7 +34,7 @@ pub(crate) fn scene(tracks: &[Track]) -> Option<Scene> {
             bottom: top + PANEL - 20.0,
             ..body
         };
-        panel(&mut scene, frame, track, at + 1 == tracks.len());
+        panel(&mut scene, frame, track, (room, at + 1 == tracks.len()));
     }
     Some(scene)
 }
@@ -69,17 +73,25 @@ const fn named(unit: Unit) -> &'static str {
     }
 }
 
-fn panel(scene: &mut Scene, frame: Frame, track: &Track, dated: bool) {
-    let values = || track.points.iter().map(|point| point.value);
-    let (low, high) = values().fold((f64::INFINITY, 0.0_f64), |(low, high), value| {
+/// The vertical scale of a track, and what stands at it.
+fn scale(track: &Track, bottom: f64, top: f64) -> (Scale, Vec<Tick>) {
+    let values = track.points.iter().map(|point| point.value);
+    let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| {
         (low.min(value), high.max(value))
     });
     let pad = ((high - low) * 0.15).max(high * 0.02);
-    let y = Scale::linear((low - pad).max(0.0), high + pad, frame.bottom, frame.top);
+    let y = Scale::linear((low - pad).max(0.0), high + pad, bottom, top);
     let every: Vec<Tick> = ticks(&y, format(track.unit));
-    let marks: Vec<Tick> = every.into_iter().step_by(2).collect();
+    let marks = every.into_iter().step_by(2).collect();
+    (y, marks)
+}
+
+/// `room` is what the labels of all panels need.
+fn panel(scene: &mut Scene, frame: Frame, track: &Track, (room, dated): (f64, bool)) {
+    let values = track.points.iter().map(|point| point.value);
+    let (y, marks) = scale(track, frame.bottom, frame.top);
     let frame = Frame {
-        left: frame.left + label_room(&marks),
+        left: frame.left + room,
         right: frame.right - 8.0,
         ..frame
     };
@@ -99,7 +111,7 @@ fn panel(scene: &mut Scene, frame: Frame, track: &Track, dated: bool) {
         named(track.unit),
     );
     scene.text(unit.paint(Role::Muted));
-    for (at, value) in values().enumerate() {
+    for (at, value) in values.enumerate() {
         let dot = Paint::from(Role::Series(0)).opacity(0.55);
         scene.dot(At(x.at(at as f64), y.at(value)), 2.6, dot);
     }

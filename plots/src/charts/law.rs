@@ -69,7 +69,7 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
     };
     let x = Scale::linear(0.0, fit.largest, frame.left, frame.right - 6.0);
     y_grid(&mut scene, frame, &y, &marks, true);
-    claim(&mut scene, &fit, (&x, &y));
+    claim(&mut scene, (fit.largest, highest), (&x, &y));
     curve(&mut scene, &fit, (&x, &y));
     for Sample { n, value } in &samples {
         scene.dot(
@@ -84,20 +84,25 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
     scene.text(up.paint(Role::Muted));
     let across = Text::new(At(frame.middle().0, body.bottom), LABEL, axis.label());
     scene.text(across.align(Align::Middle).paint(Role::Muted));
-    let labels = labels(&fit, &y);
+    let labels = labels(&fit, highest, &y);
     direct_labels(&mut scene, frame.right, frame.top, frame.bottom, labels);
     Some(scene)
 }
 
-/// From nothing to the largest N, as one polygon between two lines.
-fn claim(scene: &mut Scene, fit: &Fit, (x, y): (&Scale, &Scale)) {
+/// Between two lines from nothing to the largest N, cut off at the top of what
+/// was measured.
+fn claim(scene: &mut Scene, (n, top): (f64, f64), (x, y): (&Scale, &Scale)) {
     let (low, high) = CLAIMED;
-    let n = fit.largest;
-    let corners = vec![
-        At(x.at(0.0), y.at(0.0)),
-        At(x.at(n), y.at(high * n)),
-        At(x.at(n), y.at(low * n)),
-    ];
+    let at = |n: f64, value: f64| At(x.at(n), y.at(value));
+    let mut corners = vec![at(0.0, 0.0)];
+    for claimed in [high, low] {
+        let until = n.min(top / claimed);
+        if claimed == low && until == n {
+            // The upper line may have been cut off long before the right side.
+            corners.push(at(n, top.min(high * n)));
+        }
+        corners.push(at(until, claimed * until));
+    }
     scene.area(corners, Paint::from(Role::Series(4)).opacity(0.30));
 }
 
@@ -115,9 +120,9 @@ fn curve(scene: &mut Scene, fit: &Fit, (x, y): (&Scale, &Scale)) {
     scene.path(line, 2.5, Role::Series(0));
 }
 
-fn labels(fit: &Fit, y: &Scale) -> Vec<Label> {
+fn labels(fit: &Fit, top: f64, y: &Scale) -> Vec<Label> {
     let n = fit.largest;
-    let middle = f64::midpoint(CLAIMED.0, CLAIMED.1) * n;
+    let middle = f64::midpoint(top.min(CLAIMED.0 * n), top.min(CLAIMED.1 * n));
     vec![
         Label {
             y: y.at(fit.law.at(n)),
