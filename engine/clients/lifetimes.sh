@@ -27,4 +27,6 @@ java -Xmx256m -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$jars/*" "$her
 kill "$server"
 wait "$server"
 server=
-"$here/dump.sh" "$jars" "$work/data"
+for topic in life-compacted life-retained; do
+    DUMP_LIMIT=${DUMP_LIMIT:-2} "$here/dump.sh" "$jars" "$work/data/$topic-0"
+done
