@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const SEGMENT_BYTES: u64 = 1 << 20;
-const RETENTION_BYTES: u64 = 8 << 20;
+const RETENTION_BYTES: u64 = 16 << 20;
 const RETENTION: Duration = Duration::from_secs(4);
 const CHECK: Duration = Duration::from_millis(500);
 const RECORD_BYTES: usize = 10_000;
@@ -220,7 +220,7 @@ fn chart(watched: &[Watched], out: &Path) -> Result<(), Box<dyn Error>> {
         ),
         footer: "Sampled from the data directory of a live broker ten times a second".into(),
         across: axis("seconds since the load began", |x| format!("{x:.0}")),
-        up: axis("MB on disk", |y| format!("{:.0}", y / 1e6)),
+        up: axis("MB on disk", |y| format!("{}", (y / 1e5).round() / 10.0)),
         lines,
     };
     std::fs::create_dir_all(out)?;
