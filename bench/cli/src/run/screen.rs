@@ -303,6 +303,8 @@ impl Screen {
             let _ended = keys.join();
             let _gone = self.terminal.clear();
             restore();
+            // What follows begins at the left, where the view began.
+            eprint!("\r");
         }
     }
 }
