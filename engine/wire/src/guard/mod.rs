@@ -3,8 +3,12 @@
 //!
 //! The codec library believes an array's length and allocates for it at once,
 //! so that twenty bytes can ask for gigabytes. What has passed [`check`] cannot:
-//! every length and count fits the bytes that are there, every field ends where
-//! it says, and nothing is left over.
+//! every length and count fits the bytes that are there and every field ends
+//! where it says.
+//!
+//! Bytes after the last field are ignored, as Kafka ignores them: when librdkafka
+//! (2.16) asks for brokers alone it writes the empty list of topics as four bytes
+//! into versions that count in one, and three are left over.
 //!
 //! Arrays still decode into more memory than they take on the wire: a topic
 //! whose name is empty is two bytes there and well over a hundred here. The
@@ -89,16 +93,10 @@ pub enum Fault {
     /// The decoded request would take too much memory.
     #[error("request decodes to more than {DECODED_MAX_BYTES} bytes")]
     Memory,
-    /// Bytes follow the last field.
-    #[error("{left} bytes left over after the last field")]
-    Trailing {
-        /// How many.
-        left: usize,
-    },
 }
 
-/// Checks that `body`, a request's bytes after its header, is exactly what
-/// `spec` says a request of `version` looks like.
+/// Checks that `body`, a request's bytes after its header, begins with
+/// what `spec` says a request of `version` looks like.
 ///
 /// # Errors
 /// When it is not, or when decoding it would take too much memory. The peer is

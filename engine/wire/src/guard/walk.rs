@@ -33,16 +33,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Walks a whole body.
+    /// Walks a body up to its last field.
     pub fn request(&mut self, shape: &Shape) -> Result<(), Refusal> {
         let end = self.structure(&shape.root);
-        let end = end.and_then(|()| match self.reader.remaining() {
-            0 => Ok(()),
-            left => {
-                self.field = "body";
-                Err(Fault::Trailing { left })
-            }
-        });
         end.map_err(|fault| (self.field, fault))
     }
 
