@@ -7,7 +7,6 @@
 
 use crate::disk::{DiskFile, read_full_at};
 use plimsoll_wire::batch::{self, BatchHeader, HEADER_LEN};
-use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::types::Offset;
 use std::io;
 
@@ -183,9 +182,7 @@ impl Checked {
             return Err(Stop::at(span.pos, why));
         }
         let bytes = self.bytes(file, span, len)?;
-        if !mutation::is(Mutation::TrustTornBatches) {
-            batch::verify_crc(bytes).map_err(|why| Stop::at(span.pos, why))?;
-        }
+        batch::verify_crc(bytes).map_err(|why| Stop::at(span.pos, why))?;
         let found = Found {
             pos: span.pos,
             header,

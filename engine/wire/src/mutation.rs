@@ -36,8 +36,6 @@ macro_rules! mutations {
 mutations! {
     /// A restarted log does not read the producers' snapshot nor its batches.
     ForgetSequences = "forget-sequences",
-    /// The scan after a crash trusts lengths and checks no checksum.
-    TrustTornBatches = "trust-torn-batches",
     /// A batch is acknowledged before it is synced, whatever `flush.messages`
     /// says.
     AcknowledgeBeforeSync = "acknowledge-before-sync",
@@ -51,8 +49,6 @@ mutations! {
     ForgetCommit = "forget-commit",
     /// Compaction takes the latest record of a key for an older one.
     DropLatest = "drop-latest",
-    /// A producer's older epoch is let in.
-    AdmitZombies = "admit-zombies",
     /// A follower cuts its log at its high watermark (KIP-101 tells why not).
     TruncateByHighWatermark = "truncate-by-high-watermark",
     /// acks=all is answered when the leader alone has the batch.

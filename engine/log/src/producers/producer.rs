@@ -3,7 +3,6 @@
 use super::{Origin, Verdict};
 use crate::error::AppendError;
 use plimsoll_wire::batch::BatchHeader;
-use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::types::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 
 /// Batches remembered: as many as a producer may have in flight.
@@ -132,8 +131,7 @@ impl Producer {
         header: &BatchHeader,
         origin: Origin,
     ) -> Result<Verdict, AppendError> {
-        let is_stale = header.producer_epoch < self.epoch;
-        if is_stale && !mutation::is(Mutation::AdmitZombies) {
+        if header.producer_epoch < self.epoch {
             return Err(AppendError::StaleProducerEpoch {
                 producer_id: header.producer_id,
                 epoch: header.producer_epoch,
