@@ -66,7 +66,7 @@ expect "transactions list" '^hanging.*Ongoing' "$work/list"
 transactions describe --transactional-id hanging > "$work/describe"
 expect "transactions describe" 'hanging.*Ongoing.*java-groups-0' "$work/describe"
 transactions describe-producers --topic java-groups --partition 0 > "$work/producers"
-start=$(awk 'NR > 1 && $NF >= 0 {print $NF}' "$work/producers" | tail -1)
+start=$(awk 'NR > 1 && $NF ~ /^[0-9]+$/ {print $NF}' "$work/producers" | tail -1)
 [ -n "$start" ] || fail "describe-producers shows no open transaction: $(cat "$work/producers")"
 transactions abort --topic java-groups --partition 0 --start-offset "$start" > "$work/abort" 2>&1 || fail "transactions abort: $(cat "$work/abort")"
 read_all 1 --partition 0 --offset 100 --consumer-property isolation.level=read_committed > "$work/after"

@@ -22,7 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("results", &[]),
     ("drive", &["wire", "workloads", "results"]),
     ("gate", &["results"]),
-    ("plots", &["results"]),
+    // A gate's verdicts and a history's change points are results to draw, too.
+    ("plots", &["results", "gate"]),
     ("calculators", &["results", "units"]),
     (
         // The null sink of `doctor` and `run` is a server of the command's own,
