@@ -318,6 +318,12 @@ mod tests {
             server.verify(b"c=biws,r=other,p=AAAA"),
             Err(malformed("another nonce"))
         );
+        let (server, _) = begin(b"n,,n=a,r=b");
+        assert_eq!(
+            server.verify(b"c=biws,r=bbmore,p=AAAA"),
+            Err(ScramError::WrongProof),
+            "an old librdkafka's nonce is read on to the proof"
+        );
         let (mut client, _) = ClientExchange::begin(ScramMechanism::Sha256, "a", "x", "mine");
         assert_eq!(
             client.prove(b"r=theirs,s=AAAA,i=4096"),
