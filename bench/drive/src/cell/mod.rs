@@ -1,15 +1,18 @@
 //! Running one cell of a plan: a fresh topic, workers, measurement, verdict.
 
+mod conductor;
 mod outcome;
 mod prefill;
 mod processors;
+mod progress;
 mod run;
 mod settings;
 mod workers;
 
 pub(crate) use outcome::{CoresInSecond, Measured, judge};
+pub use progress::{Interrupt, Options, Phase, Progress, Pulse};
 pub(crate) use run::{Assignment, Bench, on_a_fresh_topic, run_at_its_rate};
-pub use run::{Interrupt, Options, Phase, Progress, Pulse, Target, reach, run_cell};
+pub use run::{Target, reach, run_cell};
 pub use settings::describe_client;
 pub(crate) use settings::{check, has_dead_letters, target_rate};
 pub(crate) use workers::Share;

@@ -3,7 +3,7 @@
 //! Written as fast as possible by producers of their own, whose numbers follow
 //! those of the load's, so that the verifier tells their lanes apart.
 
-use super::run::{Interrupt, Options, Phase, Progress};
+use super::progress::{Interrupt, Options, Phase, Progress};
 use super::settings;
 use super::workers::Running;
 use crate::clock::{Mono, sleep_until};

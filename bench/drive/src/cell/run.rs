@@ -4,40 +4,38 @@
 //! window is fixed before any worker starts; the log's end is asked for only
 //! when producers are done, and consumers read up to it.
 
+use super::conductor::Conductor;
 use super::outcome::{self, Measured};
 use super::prefill::{self, Prefill};
 use super::processors::{self, Processors};
+use super::progress::Options;
 use super::settings;
-use super::workers::{Crew, Running, Share};
+use super::workers::{Crew, Share};
 use crate::access::Bootstrap;
 use crate::clock::{Mono, sleep_until, wall_ms};
 use crate::dead_letters::{self, DeadLetters};
-use crate::driver::{Consumed, FinishLine, Marking, Produced, Route};
+use crate::driver::{Consumed, Marking, Produced, Route};
 use crate::error::DriveError;
 use crate::native::control::{ClusterInfo, Control, NewTopic};
-use crate::observe::{Cores, Observed, Watch};
+use crate::observe::{Observed, Watch};
 use crate::record::{BacklogWatch, Collector, CommitBoard, Window};
 use crate::verify::Lanes;
-use plimsoll_results::{Backlog, CellResult, HlogWriter, Second};
+use plimsoll_results::{Backlog, CellResult, HlogWriter};
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::generate::{InputError, Records, Schedule};
 use plimsoll_workloads::language::RateSpec;
 use plimsoll_workloads::{Cell, Run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 /// How often the coordinator looks round.
-const TICK_NANOS: u64 = 50_000_000;
-/// How often it says how the cell goes.
-const PULSE_NANOS: u64 = 250_000_000;
+pub(super) const TICK_NANOS: u64 = 50_000_000;
 /// Time for the first workers to connect before the schedule begins.
 const START_NANOS: u64 = 250_000_000;
 /// Time for each further worker.
 const START_NANOS_EACH: u64 = 2_000_000;
-/// Least time that consumers get to read up to the end.
-const CATCH_UP_MIN: Duration = Duration::from_secs(2);
 /// How long the markers of the last transactions may take.
 const MARKERS: Duration = Duration::from_secs(10);
 /// How long an end offset must stand still to be final without acks.
@@ -50,68 +48,6 @@ pub struct Target {
     pub bootstrap: Bootstrap,
     /// The brokers' processes, when they run on this machine and are known.
     pub broker_pids: Vec<u32>,
-}
-
-/// How a cell is run.
-pub struct Options<'a> {
-    /// Where the histogram log goes; none is written without.
-    pub dir: Option<&'a Path>,
-    /// Told how the cell gets on, a few times a second.
-    pub progress: &'a mut dyn FnMut(&Progress),
-    /// Asked often: why the cell must end now, if it must.
-    pub interrupt: &'a dyn Fn() -> Option<Interrupt>,
-}
-
-/// Why a cell ends before its time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Interrupt {
-    /// The user wants to stop.
-    Stopped,
-    /// The embedded broker is gone; how it went.
-    BrokerDied(String),
-}
-
-/// What a cell is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Load without measurement.
-    WarmUp,
-    /// The measured window.
-    Measure,
-    /// Waiting for what is on its way.
-    Drain,
-    /// Writing what is there before the load.
-    Fill,
-    /// Trying rates, of which none is the answer yet.
-    Search,
-}
-
-/// How a cell gets on.
-#[derive(Clone, Debug)]
-pub struct Progress {
-    /// What it is doing.
-    pub phase: Phase,
-    /// Time since the schedule began.
-    pub elapsed: Duration,
-    /// Time that the schedule takes.
-    pub of: Duration,
-    /// Records acknowledged so far, warm-up included.
-    pub acknowledged: u64,
-    /// How it goes, a few times a second within the measured window.
-    pub pulse: Option<Pulse>,
-}
-
-/// What a cell measures right now, to show and not to keep.
-#[derive(Clone, Debug, Default)]
-pub struct Pulse {
-    /// The newest second of which there is something.
-    pub second: Second,
-    /// Records that the slowest group is behind.
-    pub lag: u64,
-    /// Cores in use over the last full second.
-    pub cores: Option<Cores>,
-    /// Sends that failed so far.
-    pub errors: u64,
 }
 
 /// Finds out whether a target can be reached, and what it is.
@@ -515,9 +451,7 @@ impl Bench<'_> {
         }
         Ok(ends)
     }
-}
 
-impl Bench<'_> {
     /// Waits until no transaction is open any more: the markers of the last
     /// ones may still be on their way.
     fn settled(
@@ -535,196 +469,6 @@ impl Bench<'_> {
             sleep_until(Mono::now().plus(TICK_NANOS));
             ends = control.end_offsets(&self.route.topic, partitions)?;
         }
-    }
-}
-
-/// Leads a cell through its phases.
-struct Conductor<'a> {
-    window: Window,
-    stop: Arc<AtomicBool>,
-    finish: Arc<FinishLine>,
-    watch: Watch,
-    collector: Collector,
-    observed: Option<Observed>,
-    /// Records acknowledged when the watch began; when it ended, those between.
-    observed_records: u64,
-    measuring: bool,
-    cores: Vec<outcome::CoresInSecond>,
-    backlog: BacklogWatch,
-    next_pulse: Mono,
-    /// The furthest that a group was behind, by second.
-    lags: Vec<u64>,
-    /// When the last consumer was done.
-    finished_at: Mono,
-    options: Options<'a>,
-}
-
-impl Conductor<'_> {
-    /// Waits for the producers. Whatever happens, all have ended afterwards.
-    fn produce(
-        &mut self,
-        producers: Running<Produced>,
-        consumers: &[Running<Consumed>],
-    ) -> Result<Vec<Produced>, DriveError> {
-        let mut failure = None;
-        while !producers.is_finished() && failure.is_none() {
-            failure = self.tick().err();
-            let early = producers.any_finished() && Mono::now() < self.window.to;
-            if early || consumers.iter().any(Running::any_finished) {
-                break;
-            }
-        }
-        let failed = failure.is_some() || !producers.is_finished();
-        if failed {
-            self.stop.store(true, Ordering::Relaxed);
-            self.finish.abandon();
-        }
-        let joined = producers.join();
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        let sent = joined.as_ref().is_ok_and(|joined| !joined.is_empty());
-        if self.observed.is_none() && !failed && sent {
-            self.end_window();
-        }
-        joined
-    }
-
-    /// Lets processors read up to the ends of their input, and waits for them.
-    fn process(
-        &mut self,
-        processors: Processors,
-        ends: Result<Vec<Offset>, DriveError>,
-    ) -> Result<Vec<Produced>, DriveError> {
-        let mut failure = None;
-        match ends {
-            Ok(ends) => processors.line().draw(ends),
-            Err(error) => failure = Some(error),
-        }
-        let give_up = self.window.give_up.max(Mono::now().after(CATCH_UP_MIN));
-        while !processors.is_finished() {
-            if failure.is_some() || Mono::now() >= give_up {
-                processors.line().abandon();
-                self.stop.store(true, Ordering::Relaxed);
-            }
-            failure = failure.or(self.tick().err());
-        }
-        let joined = processors.join();
-        failure.map_or(joined, Err)
-    }
-
-    /// Draws the finish line and waits for the consumers to reach it.
-    fn consume(
-        &mut self,
-        groups: Vec<Running<Consumed>>,
-        ends: Option<&Vec<Offset>>,
-    ) -> Result<Vec<Vec<Consumed>>, DriveError> {
-        match ends {
-            Some(ends) => self.finish.draw(ends.clone()),
-            None => self.finish.abandon(),
-        }
-        let give_up = self.window.give_up.max(Mono::now().after(CATCH_UP_MIN));
-        let mut failure = None;
-        while !groups.iter().all(Running::is_finished) {
-            if Mono::now() >= give_up || failure.is_some() {
-                self.finish.abandon();
-            }
-            failure = failure.or(self.tick().err());
-        }
-        self.finished_at = Mono::now();
-        if self.observed.is_none() && failure.is_none() {
-            self.end_window();
-        }
-        let joined = groups.into_iter().map(Running::join).collect();
-        failure.map_or(joined, Err)
-    }
-
-    /// One look round: counts, CPU, progress, interruptions.
-    fn tick(&mut self) -> Result<(), DriveError> {
-        let now = Mono::now();
-        let next = [self.window.from, self.window.to]
-            .into_iter()
-            .find(|at| *at > now);
-        let tick = now.plus(TICK_NANOS);
-        sleep_until(next.map_or(tick, |at| at.min(tick)));
-        let now = Mono::now();
-        if now >= self.window.from && !self.measuring {
-            self.measuring = true;
-            self.watch.begin();
-            self.observed_records = self.collector.depot().acknowledged();
-        }
-        self.collector.collect(self.window.second(now))?;
-        self.sample_backlog(now);
-        if self.measuring && self.observed.is_none() {
-            self.watch.sample();
-            self.sample_cores(now);
-            if now >= self.window.to {
-                self.end_window();
-            }
-        }
-        let phase = match now {
-            now if now < self.window.from => Phase::WarmUp,
-            now if now < self.window.to => Phase::Measure,
-            _ => Phase::Drain,
-        };
-        let pulse = self.pulse(now);
-        (self.options.progress)(&Progress {
-            pulse,
-            phase,
-            elapsed: now.elapsed_since(self.window.start),
-            of: self.window.to.elapsed_since(self.window.start),
-            acknowledged: self.collector.depot().acknowledged(),
-        });
-        match (self.options.interrupt)() {
-            None => Ok(()),
-            Some(Interrupt::Stopped) => Err(DriveError::Interrupted),
-            Some(Interrupt::BrokerDied(how)) => Err(DriveError::BrokerDied(how)),
-        }
-    }
-
-    /// What to show, when it is time to show something new.
-    fn pulse(&mut self, now: Mono) -> Option<Pulse> {
-        if !self.measuring || now < self.next_pulse {
-            return None;
-        }
-        self.next_pulse = now.plus(PULSE_NANOS);
-        let (second, errors) = self.collector.newest()?;
-        Some(Pulse {
-            second,
-            errors,
-            lag: self.lags.last().copied().unwrap_or_default(),
-            cores: self.cores.last().map(|at| at.cores),
-        })
-    }
-
-    fn sample_backlog(&mut self, now: Mono) {
-        let behind = self.backlog.sample(now, &self.collector.depot());
-        if !self.measuring || now > self.window.to {
-            return;
-        }
-        let second = self.window.second(now) as usize;
-        self.lags.resize(second + 1, behind);
-        if let Some(last) = self.lags.get_mut(second) {
-            *last = behind;
-        }
-    }
-
-    fn sample_cores(&mut self, now: Mono) {
-        let second = self.window.second(now);
-        let done = self.cores.last().map_or(0, |last| last.second + 1);
-        if second > done {
-            let seconds = f64::from(second - done);
-            self.cores.push(outcome::CoresInSecond {
-                second: second - 1,
-                cores: self.watch.cores(seconds),
-            });
-        }
-    }
-
-    fn end_window(&mut self) {
-        let acknowledged = self.collector.depot().acknowledged();
-        self.observed_records = acknowledged.saturating_sub(self.observed_records);
-        self.observed = Some(self.watch.end());
     }
 }
 
