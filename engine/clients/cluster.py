@@ -101,7 +101,7 @@ class Watch:
     """Looks for partitions without a live leader, and for how long."""
 
     def __init__(self, brokers, dead):
-        self.dead, self.gaps, self.since = dead, [], {}
+        self.dead, self.gaps, self.since, self.looks = dead, [], {}, 0
         self.admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -112,6 +112,7 @@ class Watch:
                 topics = self.admin.list_topics(timeout=1).topics
             except Exception:
                 continue
+            self.looks += 1
             now = time.monotonic()
             for name in ("kept", "loose"):
                 for index, partition in topics[name].partitions.items() if name in topics else ():
@@ -200,6 +201,8 @@ def check(nodes, brokers, dice, seconds, seed):
     for each in ledgers:
         each.thread.join(150)
     watch.stop.set()
+    if not watch.looks:
+        sys.exit("cluster: the watch never learned who leads")
     failed = False
     for ledger in ledgers:
         values = read_all(brokers, ledger.topic)
