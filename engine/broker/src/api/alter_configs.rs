@@ -14,40 +14,67 @@ use kafka_protocol::messages::alter_configs_response::{
 };
 use plimsoll_cluster::{ConfigChange, MetadataRecord};
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::time::Now;
 use std::collections::BTreeSet;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: AlterConfigsRequest| {
-        let results = broker.change(request.now, !query.validate_only, |change| {
-            let mut seen = BTreeSet::new();
-            let answers = query.resources.iter().map(|asked| {
-                let first = seen.insert((asked.resource_type, &asked.resource_name));
-                let altered = if first {
+        let keep = !query.validate_only;
+        let responses = alter_each(
+            broker,
+            (request.now, keep),
+            &query.resources,
+            Each {
+                resource,
+                alter: |change: &mut Change, asked: &AlterConfigsResource| {
                     replace(broker, change, asked)
-                } else {
-                    Err(twice())
-                };
-                answer(asked, altered)
-            });
-            answers.collect::<Vec<_>>()
-        });
-        let responses = results.unwrap_or_else(|fault| {
-            query
-                .resources
-                .iter()
-                .map(|asked| answer(asked, Err(fault.clone())))
-                .collect()
-        });
+                },
+                answer,
+            },
+        );
         AlterConfigsResponse::default().with_responses(responses)
     })
 }
 
-/// A resource may be in a request once.
-pub(crate) fn twice() -> Refusal {
-    Refusal::new(
-        ErrorCode::InvalidRequest,
-        "the resource is in the request twice",
-    )
+/// What is done with each resource of a request, and answered.
+pub(crate) struct Each<K, W, R> {
+    /// Its kind and name.
+    pub(crate) resource: K,
+    /// Works its change out.
+    pub(crate) alter: W,
+    /// What became of it.
+    pub(crate) answer: R,
+}
+
+/// Alters every resource of a request in one change, kept unless it only
+/// validates. A resource may be in a request once.
+pub(crate) fn alter_each<A, R>(
+    broker: &Broker,
+    (now, keep): (Now, bool),
+    asked: &[A],
+    each: Each<
+        impl Fn(&A) -> (i8, &str),
+        impl Fn(&mut Change, &A) -> Result<(), Refusal>,
+        impl Fn(&A, Result<(), Refusal>) -> R,
+    >,
+) -> Vec<R> {
+    let results = broker.change(now, keep, |change| {
+        let mut seen = BTreeSet::new();
+        let answers = asked.iter().map(|one| {
+            let altered = if seen.insert((each.resource)(one)) {
+                (each.alter)(change, one)
+            } else {
+                let words = "the resource is in the request twice";
+                Err(Refusal::new(ErrorCode::InvalidRequest, words))
+            };
+            (each.answer)(one, altered)
+        });
+        answers.collect::<Vec<_>>()
+    });
+    results.unwrap_or_else(|fault| {
+        let refused = |one| (each.answer)(one, Err(fault.clone()));
+        asked.iter().map(refused).collect()
+    })
 }
 
 fn replace(
@@ -93,6 +120,10 @@ fn replace(
         }
     }
     Ok(())
+}
+
+fn resource(asked: &AlterConfigsResource) -> (i8, &str) {
+    (asked.resource_type, &asked.resource_name)
 }
 
 fn answer(

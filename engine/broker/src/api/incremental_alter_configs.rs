@@ -1,7 +1,7 @@
 //! IncrementalAlterConfigs 0–1: sets, removes, appends to and subtracts from
 //! single settings of a topic or a broker.
 
-use super::alter_configs::twice;
+use super::alter_configs::{Each, alter_each};
 use crate::broker::Broker;
 use crate::config::{Layers, Properties};
 use crate::config_target::{Target, appended, subtracted};
@@ -22,26 +22,19 @@ use std::collections::BTreeSet;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: IncrementalAlterConfigsRequest| {
-        let results = broker.change(request.now, !query.validate_only, |change| {
-            let mut seen = BTreeSet::new();
-            let answers = query.resources.iter().map(|asked| {
-                let first = seen.insert((asked.resource_type, &asked.resource_name));
-                let altered = if first {
+        let keep = !query.validate_only;
+        let responses = alter_each(
+            broker,
+            (request.now, keep),
+            &query.resources,
+            Each {
+                resource,
+                alter: |change: &mut Change, asked: &AlterConfigsResource| {
                     alter(broker, change, asked)
-                } else {
-                    Err(twice())
-                };
-                answer(asked, altered)
-            });
-            answers.collect::<Vec<_>>()
-        });
-        let responses = results.unwrap_or_else(|fault| {
-            query
-                .resources
-                .iter()
-                .map(|asked| answer(asked, Err(fault.clone())))
-                .collect()
-        });
+                },
+                answer,
+            },
+        );
         IncrementalAlterConfigsResponse::default().with_responses(responses)
     })
 }
@@ -120,6 +113,10 @@ fn value(
     };
     target.check(name, &wanted)?;
     Ok(Some(wanted))
+}
+
+fn resource(asked: &AlterConfigsResource) -> (i8, &str) {
+    (asked.resource_type, &asked.resource_name)
 }
 
 fn answer(
