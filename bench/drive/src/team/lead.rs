@@ -2,17 +2,16 @@
 //! what they report.
 
 use super::member::wall_offset;
-use super::message::{Letter, Order, Report, Word};
+use super::merged::{BrokerWatch, Merged};
+use super::message::{Letter, Order, Word};
 use super::{Board, HEARTBEAT, JOIN, LOOK, PREPARE, SILENCE, lanes};
 use crate::audit::clock_doubt;
 use crate::cell::{
-    Bench, CoresInSecond, Interrupt, Measured, Options, Phase, Progress, Target, check,
-    has_dead_letters, judge, on_a_fresh_topic, target_rate,
+    Bench, Interrupt, Measured, Options, Phase, Progress, Target, check, has_dead_letters, judge,
+    on_a_fresh_topic, target_rate,
 };
 use crate::clock::Mono;
-use crate::driver::{Consumed, Produced};
 use crate::error::DriveError;
-use crate::observe::{Observed, Side, Watch};
 use crate::record::Window;
 use plimsoll_results::{CellResult, WorkerClock};
 use plimsoll_workloads::language::RateSpec;
@@ -449,84 +448,5 @@ impl Lead {
     /// When the control topic cannot be used any more.
     pub fn end(mut self) -> Result<(), DriveError> {
         self.say(Word::Over)
-    }
-}
-
-/// What all members measured together.
-#[derive(Default)]
-struct Merged {
-    produced: BTreeMap<u32, Produced>,
-    consumed: Vec<Vec<Consumed>>,
-    observed: Observed,
-    observed_records: u64,
-    cores: Vec<CoresInSecond>,
-}
-
-impl Merged {
-    /// Takes a report in, but for its intervals.
-    fn absorb(&mut self, report: Report) -> Vec<crate::record::Interval> {
-        self.observed_records += report.observed_records;
-        self.produced.extend(report.produced);
-        if self.consumed.len() < report.consumed.len() {
-            self.consumed.resize_with(report.consumed.len(), Vec::new);
-        }
-        for (own, its) in self.consumed.iter_mut().zip(report.consumed) {
-            own.extend(its);
-        }
-        let (own, its) = (&mut self.observed.client, report.observed.client);
-        own.busiest_thread = own.busiest_thread.max(its.busiest_thread);
-        own.usage.absorb(&its.usage);
-        if let Some(stolen) = report.observed.steal_seconds {
-            *self.observed.steal_seconds.get_or_insert(0.0) += stolen;
-        }
-        for second in report.cores {
-            match self
-                .cores
-                .iter_mut()
-                .find(|own| own.second == second.second)
-            {
-                Some(own) => own.cores.client += second.cores.client,
-                None => self.cores.push(second),
-            }
-        }
-        self.cores.sort_by_key(|second| second.second);
-        report.intervals
-    }
-}
-
-/// Watches brokers on the lead's machine in the measured time.
-struct BrokerWatch {
-    watch: Option<Watch>,
-    window: Window,
-    begun: bool,
-    observed: Option<Side>,
-}
-
-impl BrokerWatch {
-    fn new(pids: &[u32], window: Window) -> Self {
-        Self {
-            watch: (!pids.is_empty()).then(|| Watch::new(pids)),
-            window,
-            begun: false,
-            observed: None,
-        }
-    }
-
-    fn look(&mut self) {
-        let (Some(watch), now) = (&mut self.watch, Mono::now()) else {
-            return;
-        };
-        if !self.begun && now >= self.window.from {
-            self.begun = true;
-            watch.begin();
-        } else if self.begun && self.observed.is_none() && now >= self.window.to {
-            self.observed = watch.end().broker;
-        } else if self.begun && self.observed.is_none() {
-            watch.sample();
-        }
-    }
-
-    fn observed(self) -> Option<Side> {
-        self.observed
     }
 }

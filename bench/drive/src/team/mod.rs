@@ -18,6 +18,7 @@
 mod board;
 mod lead;
 mod member;
+mod merged;
 mod message;
 
 pub use board::Board;
