@@ -139,7 +139,17 @@ fn report(what: &str, costs: &[Vec<Cost>; 3], peak: u64, of: fn(&Cost) -> f64) {
         .map(|(broker, floor)| broker / floor);
     let ratio = median(pairs.collect());
     let [floor, looped, broker] = [floor, looped, broker].map(median);
-    println!("{what:<22}{floor:>9.3}{looped:>9.3}{broker:>9.3}{ratio:>8.2}{peak:>11} MB");
+    let [floor, looped, broker] = [floor, looped, broker].map(|cost| shown(cost, 3));
+    let ratio = shown(ratio, 2);
+    println!("{what:<22}{floor:>9}{looped:>9}{broker:>9}{ratio:>8}{peak:>11} MB");
+}
+
+/// A figure, or a dash where nothing was measured.
+fn shown(value: f64, digits: usize) -> String {
+    if value.is_nan() {
+        return "-".to_owned();
+    }
+    format!("{value:.digits$}")
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
