@@ -42,6 +42,7 @@ const WORKLOADS: &[Workload] = workloads![
     "hot-key",
     "large-records",
     "many-partitions",
+    "noisy-neighbour",
     "gate",
 ];
 

@@ -2,11 +2,12 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    choices::{Acks, DriverKind, Isolation, PoisonEnd, TransactionMode},
+    choices::{Acks, Assignor, DriverKind, GroupProtocol, Isolation, PoisonEnd, TransactionMode},
     compression::Compression,
     fields::{Configs, Field, Params, Setting, settings},
     keys::KeySpec,
     rates::RateSpec,
+    several::{self, WORKLOAD, WorkloadSpec},
     sizes::SizeSpec,
     sources::{Source, Split},
 };
@@ -104,6 +105,27 @@ settings! {
         late_groups: Option<u32> = None, "";
         /// Time that a consumer spends on each record, one after the other.
         processing: Span = Span::ZERO, "", Span::ZERO..=Span::from_secs(3600);
+        /// Whether the cluster shares a group's partitions out among those of its
+        /// consumers that are there, as for a program that subscribes. Otherwise
+        /// each consumer has its partitions from the start and keeps them.
+        group: bool = false, "";
+        /// How the partitions of a `group` are shared out.
+        protocol: GroupProtocol = GroupProtocol::Classic, "group.protocol";
+        /// Who of a `group` gets which partitions; when unset, `range` by the
+        /// classic protocol, and as the cluster likes by the other.
+        assignor: Option<Assignor> = None, "partition.assignment.strategy";
+        /// How often the consumers of a `group` commit how far they have read;
+        /// they also do when partitions are taken away.
+        commit_interval: Span = Span::from_secs(5), "auto.commit.interval.ms", Span::from_millis(10)..=Span::from_secs(3600);
+        /// How long a consumer of a `group` may be silent before the others get
+        /// its partitions.
+        session_timeout: Span = Span::from_secs(45), "session.timeout.ms", Span::from_millis(100)..=Span::from_secs(3600);
+        /// How often a consumer of a `group` says that it is there, and hears
+        /// whether partitions are to move.
+        heartbeat: Span = Span::from_secs(3), "heartbeat.interval.ms", Span::from_millis(10)..=Span::from_secs(3600);
+        /// Every so often within the measured time, one of a `group`'s consumers
+        /// leaves and joins again, each in turn; nobody does when unset.
+        restart_every: Option<Span> = None, "";
     }
 }
 
@@ -221,6 +243,10 @@ pub struct CellSpec {
     /// The search for the highest rate.
     #[serde(default)]
     pub search: SearchSpec,
+    /// Several workloads that run at once, in place of the one that the sections
+    /// above describe; empty where there is only that one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<WorkloadSpec>,
 }
 
 /// The records of a resolved cell.
@@ -268,6 +294,7 @@ impl Default for CellSpec {
             records: RecordSpec::default(),
             load: LoadSpec::default(),
             search: SearchSpec::default(),
+            workloads: Vec::new(),
         }
     }
 }
@@ -328,13 +355,38 @@ impl CellSpec {
         ]
     }
 
-    /// Sets one setting from its text; `None` when there is no such path.
+    /// Adds a workload that follows the settings of the top.
+    pub(super) fn begin_workload(&mut self, name: String) {
+        let cell = Self {
+            workloads: Vec::new(),
+            ..self.clone()
+        };
+        self.workloads.push(WorkloadSpec::new(name, cell));
+    }
+
+    /// Sets one setting from its text, also in every workload that follows it;
+    /// `None` when there is no such path.
     pub(super) fn set(
         &mut self,
         path: &str,
         text: &str,
         base: &Path,
     ) -> Option<Result<(), TextError>> {
+        if let Some((name, path)) = several::split(path) {
+            let mut workloads = self.workloads.iter_mut();
+            let workload = workloads.find(|workload| workload.name == name)?;
+            workload.owns(path);
+            return workload.cell.set_own(path, text, base);
+        }
+        let following = self.workloads.iter_mut().filter(|w| w.follows(path));
+        for workload in following {
+            // What is wrong with it is told once, below.
+            let _told_below = workload.cell.set_own(path, text, base);
+        }
+        self.set_own(path, text, base)
+    }
+
+    fn set_own(&mut self, path: &str, text: &str, base: &Path) -> Option<Result<(), TextError>> {
         if path == DRIVER.name {
             return Some(DriverKind::read(text).map(|driver| self.driver = driver));
         }
@@ -366,9 +418,17 @@ impl CellSpec {
         }
     }
 
-    /// Every setting that has a value, by its dotted path.
+    /// Every setting that has a value, by its dotted path; of several workloads,
+    /// what holds for all and what each sets itself.
     pub fn params(&self) -> Params {
         let mut out = Params::new();
+        if !self.workloads.is_empty() {
+            let names: Vec<_> = self.workloads.iter().map(|w| w.name.as_str()).collect();
+            out.insert(WORKLOAD.to_owned(), names.join(", ").into());
+        }
+        for workload in &self.workloads {
+            workload.params(&mut out);
+        }
         out.insert(DRIVER.name.to_owned(), self.driver.to_string().into());
         self.cluster.params(&mut out);
         self.broker.params("broker", &mut out);
@@ -399,7 +459,17 @@ impl CellSpec {
                 records.compressibility = Share::new(0.5);
             }
         }
+        for workload in &mut self.workloads {
+            workload.cell = std::mem::take(&mut workload.cell).resolved();
+        }
         self
+    }
+
+    /// The workloads of the cell: itself, or those that run at once.
+    pub fn each(&self) -> impl Iterator<Item = &Self> {
+        let only = self.workloads.is_empty().then_some(self);
+        only.into_iter()
+            .chain(self.workloads.iter().map(|workload| &workload.cell))
     }
 
     /// The intended time of one run of the cell: warm-up and measurement.

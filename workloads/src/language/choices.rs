@@ -132,3 +132,49 @@ text_form!(
     Isolation: "which transactional records are seen",
     one of ["read_uncommitted", "read_committed"]
 );
+
+/// How a group shares its partitions out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GroupProtocol {
+    /// One of its members does, after all have joined.
+    Classic,
+    /// The cluster does, and tells each member by itself (KIP-848).
+    Consumer,
+}
+
+words!(
+    GroupProtocol,
+    "classic or consumer",
+    Classic = "classic",
+    Consumer = "consumer"
+);
+text_form!(
+    GroupProtocol: "how a group shares its partitions out",
+    one of ["classic", "consumer"]
+);
+
+/// Who of a group gets which partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Assignor {
+    /// Neighbouring partitions.
+    Range,
+    /// One after the other, in turn.
+    RoundRobin,
+    /// Those it has, as far as that is fair; only what moves is given up.
+    CooperativeSticky,
+    /// The cluster's own even shares.
+    Uniform,
+}
+
+words!(
+    Assignor,
+    "range, roundrobin, cooperative-sticky or uniform",
+    Range = "range",
+    RoundRobin = "roundrobin",
+    CooperativeSticky = "cooperative-sticky",
+    Uniform = "uniform"
+);
+text_form!(
+    Assignor: "who of a group gets which partitions",
+    one of ["range", "roundrobin", "cooperative-sticky", "uniform"]
+);

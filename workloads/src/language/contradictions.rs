@@ -5,10 +5,11 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    cell::{CellSpec, IDEMPOTENT_IN_FLIGHT_MAX, PoisonSpec, SearchSpec},
-    choices::{Acks, TransactionMode},
+    cell::{CellSpec, ConsumerSpec, IDEMPOTENT_IN_FLIGHT_MAX, PoisonSpec, SearchSpec},
+    choices::{Acks, Assignor, GroupProtocol, TransactionMode},
     keys::KeySpec,
     rates::RateSpec,
+    several::WORKLOAD,
 };
 use crate::units::{Share, Size, Span};
 
@@ -21,20 +22,55 @@ const OVERHEAD_BYTES_MAX: u64 = 256;
 /// A setting that contradicts another, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Contradiction {
-    pub(crate) path: &'static str,
+    pub(crate) path: String,
     pub(crate) message: String,
 }
 
-/// Everything in `cell` that contradicts itself.
+/// Everything in `cell` that contradicts itself, or in any of its workloads.
 pub(crate) fn contradictions(cell: &CellSpec) -> Vec<Contradiction> {
+    if cell.workloads.is_empty() {
+        return of_one(cell);
+    }
+    let within = cell.workloads.iter().flat_map(|workload| {
+        let name = &workload.name;
+        let found = searched(&workload.cell)
+            .into_iter()
+            .chain(of_one(&workload.cell));
+        found.map(move |found| Contradiction {
+            path: match workload.follows(&found.path) {
+                true => found.path,
+                false => format!("{WORKLOAD}.{name}.{}", found.path),
+            },
+            message: format!("workload {name}: {}", found.message),
+        })
+    });
+    within.collect()
+}
+
+/// A search is for one workload's maximum.
+fn searched(cell: &CellSpec) -> Option<Contradiction> {
+    let found = when(cell.load.rate == RateSpec::Search, "load.rate", || {
+        "a search is for a single workload; give each of several its rate, or max".to_owned()
+    });
+    found.map(|(path, message)| Contradiction {
+        path: path.to_owned(),
+        message,
+    })
+}
+
+fn of_one(cell: &CellSpec) -> Vec<Contradiction> {
     let found = producer(cell)
         .into_iter()
         .chain(consumer(cell))
+        .chain(group(cell))
         .chain(records(cell))
         .chain(load(cell));
     found
         .flatten()
-        .map(|(path, message)| Contradiction { path, message })
+        .map(|(path, message)| Contradiction {
+            path: path.to_owned(),
+            message,
+        })
         .collect()
 }
 
@@ -156,6 +192,73 @@ fn consumer(cell: &CellSpec) -> [Found; 6] {
                 && (nobody || cell.poison.rate == Share::default()),
             "poison.rate",
             || "[poison] needs a rate above 0, and consumers to meet it".to_owned(),
+        ),
+    ]
+}
+
+/// The settings of groups that are shared out.
+fn group(cell: &CellSpec) -> [Found; 6] {
+    let consumer = &cell.consumer;
+    let usual = ConsumerSpec::default();
+    let set = [
+        ("consumer.protocol", consumer.protocol != usual.protocol),
+        ("consumer.assignor", consumer.assignor.is_some()),
+        (
+            "consumer.commit_interval",
+            consumer.commit_interval != usual.commit_interval,
+        ),
+        (
+            "consumer.session_timeout",
+            consumer.session_timeout != usual.session_timeout,
+        ),
+        ("consumer.heartbeat", consumer.heartbeat != usual.heartbeat),
+        ("consumer.restart_every", consumer.restart_every.is_some()),
+    ];
+    let idle = set.into_iter().find(|(_, set)| !consumer.group && *set);
+    let (path, _) = idle.unwrap_or_default();
+    let (protocol, assignor) = (consumer.protocol, consumer.assignor);
+    let knows = assignor.is_none_or(|assignor| match protocol {
+        GroupProtocol::Classic => assignor != Assignor::Uniform,
+        GroupProtocol::Consumer => matches!(assignor, Assignor::Uniform | Assignor::Range),
+    });
+    let (heartbeat, timeout) = (consumer.heartbeat, consumer.session_timeout);
+    let paced = heartbeat != usual.heartbeat || timeout != usual.session_timeout;
+    [
+        when(idle.is_some(), path, || {
+            "this is of groups whose partitions are shared out: set consumer.group = true"
+                .to_owned()
+        }),
+        when(
+            consumer.group && consumer.count == 0,
+            "consumer.group",
+            || "there are no consumers to share partitions: set consumer.count".to_owned(),
+        ),
+        when(consumer.group && !knows, "consumer.assignor", || {
+            let accepted = match protocol {
+                GroupProtocol::Classic => "range, roundrobin and cooperative-sticky",
+                GroupProtocol::Consumer => "uniform and range",
+            };
+            let given = assignor.map_or_else(String::new, |assignor| assignor.to_string());
+            format!("the {protocol} protocol has {accepted}, not {given}")
+        }),
+        when(
+            consumer.group && heartbeat >= timeout,
+            "consumer.heartbeat",
+            || format!("a consumer that is heard every {heartbeat} is gone after {timeout}"),
+        ),
+        when(
+            protocol == GroupProtocol::Consumer && paced,
+            "consumer.protocol",
+            || {
+                "the consumer protocol leaves consumer.session_timeout and consumer.heartbeat to \
+                 the cluster: leave them out"
+                    .to_owned()
+            },
+        ),
+        when(
+            consumer.restart_every == Some(Span::ZERO),
+            "consumer.restart_every",
+            || "give a time, such as 2s, or leave it out".to_owned(),
         ),
     ]
 }

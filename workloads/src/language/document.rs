@@ -2,6 +2,7 @@
 //! value or of several, and where it was written.
 
 use super::problem::{Origin, Problem};
+use super::several::{self, WORKLOAD, WORKLOADS_MAX};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -21,11 +22,13 @@ pub(super) struct Leaf {
     pub(super) origin: Origin,
 }
 
-/// The text of one value, or of each value of a list.
+/// The text of one value, or of each value of a list; or a workload begins, of
+/// several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     One(String),
     List(Vec<String>),
+    Workload(String),
 }
 
 /// Reads a workload file's leaves in the order of the file.
@@ -78,6 +81,11 @@ impl Walk<'_> {
                     self.refuse(at, path, "sections lie too deep within each other");
                 }
                 DeValue::Table(table) => self.table(&path, table, depth + 1),
+                DeValue::Array(list)
+                    if path == WORKLOAD && list.iter().all(|item| item.get_ref().is_table()) =>
+                {
+                    self.workloads(at, list);
+                }
                 DeValue::Array(list) if list.iter().any(|item| item.get_ref().is_table()) => {
                     let advice = "a section is written once, as [section] and not [[section]]";
                     self.refuse(at, path, advice);
@@ -88,6 +96,37 @@ impl Walk<'_> {
                     None => self.refuse(at, path, NOT_A_VALUE),
                 },
             }
+        }
+    }
+
+    /// Reads every `[[workload]]`, whose settings get its name into their paths.
+    fn workloads(&mut self, at: usize, list: &[Spanned<DeValue<'_>>]) {
+        if list.len() > WORKLOADS_MAX {
+            let message = format!("{} are too many; at most {WORKLOADS_MAX}", list.len());
+            return self.refuse(at, WORKLOAD.to_owned(), &message);
+        }
+        let mut names: Vec<String> = Vec::new();
+        for (number, item) in list.iter().enumerate() {
+            let (at, DeValue::Table(table)) = (item.span().start, item.get_ref()) else {
+                continue;
+            };
+            let named = table.iter().find(|(key, _)| key.get_ref() == "name");
+            let name = match named.map(|(_, value)| scalar(value.get_ref())) {
+                None => (number + 1).to_string(),
+                Some(name) => name.unwrap_or_default(),
+            };
+            if let Some(message) = several::bad_name(&name, &names) {
+                self.refuse(at, format!("{WORKLOAD}.name"), &message);
+                continue;
+            }
+            let path = format!("{WORKLOAD}.{name}");
+            self.leaf(at, path.clone(), Written::Workload(name.clone()));
+            let rest = table
+                .iter()
+                .filter(|(key, _)| key.get_ref() != "name")
+                .map(|(key, value)| (key.clone(), value.clone()));
+            self.table(&path, &rest.collect(), 1);
+            names.push(name);
         }
     }
 

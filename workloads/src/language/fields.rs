@@ -7,7 +7,7 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    choices::{Acks, DriverKind, Isolation, PoisonEnd, TransactionMode},
+    choices::{Acks, Assignor, DriverKind, GroupProtocol, Isolation, PoisonEnd, TransactionMode},
     compression::Compression,
     gate::GateMetrics,
     keys::KeySpec,
@@ -65,7 +65,9 @@ macro_rules! settings_read_by_parsing {
 
 settings_read_by_parsing!(
     Acks,
+    Assignor,
     DriverKind,
+    GroupProtocol,
     Isolation,
     TransactionMode,
     PoisonEnd,

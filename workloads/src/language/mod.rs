@@ -22,6 +22,7 @@ mod rates;
 mod reference;
 mod run;
 mod schema;
+mod several;
 mod sizes;
 mod sources;
 mod spec;
@@ -32,7 +33,9 @@ pub use cell::{
     CellSpec, ClusterSpec, ConsumerSpec, LoadSpec, PayloadSpec, PoisonSpec, ProducerSpec,
     RecordSpec, SearchSpec, TopicSpec, TransactionSpec,
 };
-pub use choices::{Acks, DriverKind, Isolation, PoisonEnd, TransactionMode};
+pub use choices::{
+    Acks, Assignor, DriverKind, GroupProtocol, Isolation, PoisonEnd, TransactionMode,
+};
 pub use compression::{Codec, Compression};
 pub(crate) use contradictions::{Contradiction, contradictions};
 pub use fields::{Configs, Field};
@@ -43,6 +46,8 @@ pub use problem::{Problem, SpecError};
 pub use rates::RateSpec;
 pub use reference::reference;
 pub use run::{Fraction, RunSpec};
+pub(crate) use several::setting;
+pub use several::{TOGETHER, WORKLOAD, WorkloadSpec};
 pub use sizes::SizeSpec;
 pub use sources::{Source, Split};
 pub use spec::{Axis, Spec};

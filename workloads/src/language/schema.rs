@@ -1,6 +1,14 @@
 //! The JSON Schema of the workload language, for editors and other tools.
 
-use super::{cell::CellSpec, fields::Field, gate::GateSpec, run::RunSpec, spec::Spec};
+use super::{
+    cell::CellSpec,
+    fields::Field,
+    gate::GateSpec,
+    run::RunSpec,
+    several::{WORKLOAD, WORKLOADS_MAX, is_shared},
+    spec::Spec,
+    suggest::dotted,
+};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -15,22 +23,8 @@ impl Spec {
                 describe(field, &mut generator, false),
             );
         }
-        for (section, fields) in CellSpec::sections() {
-            let mut properties = Map::new();
-            for field in fields {
-                let described = describe(field, &mut generator, true);
-                properties.insert(field.name.to_owned(), described);
-            }
-            match section {
-                "" => top.extend(properties),
-                _ => {
-                    if section == "topic" {
-                        properties.insert("configs".to_owned(), kafka_settings());
-                    }
-                    top.insert(section.to_owned(), table(properties));
-                }
-            }
-        }
+        top.extend(sections(&mut generator, |_| true));
+        top.insert(WORKLOAD.to_owned(), workloads(&mut generator));
         top.insert("broker".to_owned(), kafka_settings());
         let mut gate = Map::new();
         for field in GateSpec::FIELDS {
@@ -47,6 +41,47 @@ impl Spec {
             "$defs": generator.take_definitions(true),
         })
     }
+}
+
+/// The settings of cells, by section, of which `takes` takes the path.
+fn sections(generator: &mut SchemaGenerator, takes: impl Fn(&str) -> bool) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (section, fields) in CellSpec::sections() {
+        let mut properties = Map::new();
+        for field in fields {
+            if takes(&dotted(section, field.name)) {
+                let described = describe(field, generator, true);
+                properties.insert(field.name.to_owned(), described);
+            }
+        }
+        if section == "topic" {
+            properties.insert("configs".to_owned(), kafka_settings());
+        }
+        match section {
+            "" => all.extend(properties),
+            _ if properties.is_empty() => {}
+            _ => {
+                all.insert(section.to_owned(), table(properties));
+            }
+        }
+    }
+    all
+}
+
+/// The tables of several workloads.
+fn workloads(generator: &mut SchemaGenerator) -> Value {
+    let mut properties = sections(generator, |path| !is_shared(path));
+    let name = json!({
+        "type": "string",
+        "description": "the workload's name, which no other of the cell has; its number when unset",
+    });
+    properties.insert("name".to_owned(), name);
+    json!({
+        "type": "array",
+        "items": table(properties),
+        "maxItems": WORKLOADS_MAX,
+        "description": "several workloads that run at once; what they leave out is set at the top",
+    })
 }
 
 /// A section with these settings and no others.

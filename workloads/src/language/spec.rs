@@ -10,6 +10,7 @@ use super::{
     problem::{Origin, Problem, SpecError},
     rates::RateSpec,
     run::RunSpec,
+    several::{self, WORKLOAD},
     suggest,
 };
 use crate::shipped;
@@ -141,7 +142,7 @@ impl Spec {
         problems.extend(gate.map(|(path, message)| spec.problem(path, message)));
         if problems.is_empty() && spec.axes.is_empty() {
             let found = contradictions(&spec.base).into_iter();
-            problems.extend(found.map(|found| spec.problem(found.path, found.message)));
+            problems.extend(found.map(|found| spec.problem(&found.path, found.message)));
         }
         match problems.is_empty() {
             true => Ok(spec),
@@ -171,6 +172,13 @@ impl Spec {
             path: leaf.path.clone(),
             message,
         };
+        if let Written::Workload(name) = &leaf.written {
+            self.base.begin_workload(name.clone());
+            return Vec::new();
+        }
+        if let Some(message) = self.misplaced(&leaf.path) {
+            return vec![problem(message)];
+        }
         if let Some(name) = leaf.path.strip_prefix("gate.") {
             return match self.set_gate(name, &leaf.written, base) {
                 Some(Ok(())) => Vec::new(),
@@ -187,9 +195,10 @@ impl Spec {
                 match set {
                     Some(Ok(())) => Vec::new(),
                     Some(Err(error)) => vec![problem(error.to_string())],
-                    None => vec![problem(suggest::unknown(&leaf.path))],
+                    None => vec![problem(suggest::unknown(several::setting(&leaf.path)))],
                 }
             }
+            Written::Workload(_) => Vec::new(),
             Written::List(texts) => match self.read_axis(&leaf.path, texts, base) {
                 Ok(axis) => {
                     self.axes.push(axis);
@@ -198,6 +207,29 @@ impl Spec {
                 Err(messages) => messages.into_iter().map(problem).collect(),
             },
         }
+    }
+
+    /// Why `path` can be no setting of a workload of several.
+    fn misplaced(&self, path: &str) -> Option<String> {
+        let under = path.strip_prefix(WORKLOAD)?;
+        if !(under.is_empty() || under.starts_with('.')) {
+            return None;
+        }
+        let names = self.base.workloads.iter().map(|w| w.name.as_str());
+        let names: Vec<_> = names.collect();
+        if under.is_empty() || names.is_empty() {
+            return Some(
+                "workloads are written as [[workload]], each with a name and sections of its own"
+                    .to_owned(),
+            );
+        }
+        let (name, setting) = several::split(path)?;
+        if !names.contains(&name) {
+            let names = names.join(", ");
+            return Some(format!("there is no workload `{name}`; there are {names}"));
+        }
+        several::is_shared(setting)
+            .then(|| format!("this holds for all workloads of a cell: set {setting} at the top"))
     }
 
     /// Sets what holds for the whole gate; its metrics may be a list.
@@ -210,7 +242,7 @@ impl Spec {
         let text = match written {
             Written::One(text) => text.clone(),
             Written::List(texts) if name == "metrics" => texts.join(", "),
-            Written::List(_) => return Some(Err(ONE_VALUE.to_owned())),
+            Written::List(_) | Written::Workload(_) => return Some(Err(ONE_VALUE.to_owned())),
         };
         let set = self.gate.set(name, &text, base)?;
         Some(set.map_err(|error| error.to_string()))
@@ -219,6 +251,7 @@ impl Spec {
     /// Reads each value of a list into a cell of its own, which checks it and
     /// tells its canonical form.
     fn read_axis(&self, path: &str, texts: &[String], base: &Path) -> Result<Axis, Vec<String>> {
+        let setting = several::setting(path);
         if RunSpec::FIELDS.iter().any(|field| field.name == path) {
             return Err(vec![ONE_VALUE.to_owned()]);
         }
@@ -226,15 +259,18 @@ impl Spec {
         let mut messages = Vec::new();
         for text in texts {
             let mut probe = CellSpec::default();
-            if path.starts_with("search.") {
+            if setting.starts_with("search.") {
                 // A cell shows the search's settings only where there is one.
                 probe.load.rate = RateSpec::Search;
             }
-            match probe.set(path, text, base) {
-                None => return Err(vec![suggest::unknown(path)]),
+            match probe.set(setting, text, base) {
+                None => return Err(vec![suggest::unknown(setting)]),
                 Some(Err(error)) => messages.push(error.to_string()),
                 Some(Ok(())) => {
-                    let value = probe.params().remove(path).unwrap_or_else(|| UNSET.into());
+                    let value = probe
+                        .params()
+                        .remove(setting)
+                        .unwrap_or_else(|| UNSET.into());
                     if values.contains(&value) {
                         messages.push(format!("`{text}` stands in the list twice"));
                     }

@@ -34,7 +34,7 @@ impl Spec {
             .cells(&mut rng)
             .map_err(|(path, message)| refuse(&path, message))?;
         let mut inputs = Inputs::default();
-        for spec in &specs {
+        for spec in specs.iter().flat_map(CellSpec::each) {
             inputs
                 .read(spec)
                 .map_err(|(path, message)| refuse(path, message))?;
@@ -127,7 +127,7 @@ impl Spec {
             true => String::new(),
             false => format!(" (in the cell {})", values.join(", ")),
         };
-        Err((path.to_owned(), format!("{message}{cell}")))
+        Err((path, format!("{message}{cell}")))
     }
 
     /// The repeats asked for, or as many as the time budget has room for.

@@ -6,7 +6,7 @@
 //! that they hold when it moves.
 
 use super::{CellId, PLAN_VERSION, Run};
-use crate::language::{CellSpec, Params};
+use crate::language::{CellSpec, Params, setting};
 use std::collections::BTreeMap;
 
 /// What tells this program's hashes from others'.
@@ -25,7 +25,7 @@ pub(super) fn cell_id(params: &Params, inputs: &BTreeMap<String, String>) -> Cel
         let text = value.as_str().unwrap_or_default();
         let line = match inputs
             .get(text)
-            .filter(|_| FILE_SETTINGS.contains(&path.as_str()))
+            .filter(|_| FILE_SETTINGS.contains(&setting(path)))
         {
             Some(hash) => format!("{path}=content {hash}\n"),
             None if defaults.get(path) == Some(value) => continue,

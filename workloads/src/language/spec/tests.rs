@@ -252,3 +252,75 @@ proptest! {
         }
     }
 }
+
+const SEVERAL: &str = r#"
+    [[workload]]
+    name = "orders"
+    load.rate = "1K/s"
+    consumer.groups = 2
+    [[workload]]
+    topic.partitions = [1, 12]
+    load.rate = "20MB/s"
+    [producer]
+    acks = [1, "all"]
+    [load]
+    duration = "3s"
+"#;
+
+#[test]
+fn several_workloads_follow_the_top_in_what_they_do_not_set() {
+    let sets = ["workload.orders.producer.acks=0"];
+    let spec = read(SEVERAL, &sets).expect("a good workload");
+    let names: Vec<_> = spec.base.workloads.iter().map(|w| &w.name).collect();
+    assert_eq!(names, ["orders", "2"]);
+    let plan = spec.plan().expect("a good plan");
+    let paths: Vec<_> = plan.axes.iter().map(|axis| axis.path.as_str()).collect();
+    assert_eq!(paths, ["workload.2.topic.partitions", "producer.acks"]);
+    assert_eq!(plan.cells.len(), 4);
+    for cell in &plan.cells {
+        let [orders, bulk] = &cell.spec.workloads[..] else {
+            panic!("two workloads: {:?}", cell.spec.workloads);
+        };
+        assert_eq!(orders.cell.producer.acks.to_string(), "0");
+        assert_eq!(orders.cell.consumer.groups, 2);
+        assert_eq!(orders.cell.topic.partitions, 1);
+        assert_eq!(bulk.cell.producer.acks, cell.spec.producer.acks);
+        assert_eq!(bulk.cell.load.duration, cell.spec.load.duration);
+        let partitions = bulk.cell.topic.partitions;
+        assert_eq!(cell.params["workload.2.topic.partitions"], partitions);
+        assert_eq!(cell.params["workload"], "orders, 2");
+        assert_eq!(cell.params["workload.orders.load.rate"], "1K/s");
+        assert!(!cell.params.contains_key("workload.2.producer.acks"));
+    }
+    let mut ids: Vec<_> = plan.cells.iter().map(|cell| cell.id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "each cell has an id of its own");
+}
+
+#[test]
+fn several_workloads_that_cannot_be_are_refused() {
+    let with = |line: &str| SEVERAL.replace("load.rate = \"1K/s\"", line);
+    let cases: Vec<(String, Vec<&str>)> = vec![
+        (with("name = \"x\""), vec![]),
+        (with("load.duration = \"1s\""), vec![]),
+        (with("cluster.nodes = 3"), vec![]),
+        (with("producer.akcs = 1"), vec![]),
+        (with("load.rate = \"search\""), vec![]),
+        (with("consumer.late_groups = 3"), vec![]),
+        (SEVERAL.replace("\"orders\"", "\"2\""), vec![]),
+        (SEVERAL.replace("\"orders\"", "\"a.b\""), vec![]),
+        (SEVERAL.replace("\"orders\"", "\"together\""), vec![]),
+        (SEVERAL.to_owned(), vec!["workload.payments.load.rate=1K/s"]),
+        (String::new(), vec!["workload.payments.load.rate=1K/s"]),
+    ];
+    let told = cases.iter().map(|(text, sets)| {
+        let changed = text.lines().filter(|line| !SEVERAL.contains(line));
+        let changed = changed.collect::<Vec<_>>().join(" | ");
+        let planned = read(text, sets).and_then(|spec| spec.plan());
+        let error = planned.expect_err(text).to_string();
+        let error = error.replace('\n', "\n    ");
+        format!("{}{}\n    {error}\n", changed.trim(), sets.join(" "))
+    });
+    check_told!(told.collect::<String>());
+}
