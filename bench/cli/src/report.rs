@@ -72,14 +72,15 @@ pub fn run(args: &Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Loads results in the order given; says when one is of a later version.
+/// Loads results in the order given, several workloads of a cell apart; says when
+/// one is of a later version.
 pub fn load(dirs: &[PathBuf]) -> Result<Vec<RunResult>, Failure> {
     let load = |dir: &PathBuf| {
         let loaded = plimsoll_results::load(dir).map_err(Failure::usage)?;
         if let Some(notice) = loaded.notice {
             eprintln!("warning: {}: {notice}", loaded.path.display());
         }
-        Ok(loaded.run)
+        Ok(loaded.run.by_workload().into_owned())
     };
     dirs.iter().map(load).collect()
 }

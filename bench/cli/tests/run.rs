@@ -280,3 +280,153 @@ fn reports_and_comparisons_are_made_from_results() {
         Some(2)
     );
 }
+
+#[test]
+fn several_workloads_run_at_once_and_are_told_apart() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let workload = "
+        repeats = 1
+        [load]
+        warmup = \"100ms\"
+        duration = \"1s\"
+        [records]
+        size = \"100B\"
+        [[workload]]
+        name = \"orders\"
+        topic.partitions = 3
+        consumer.groups = 2
+        load.rate = \"1K/s\"
+        [[workload]]
+        name = \"bulk\"
+        driver = \"librdkafka\"
+        load.rate = \"3K/s\"
+        transactions.records = 100
+        consumer.isolation = \"read_committed\"";
+    fs::write(home.path().join("both.toml"), workload).expect("the workload is written");
+    let arguments = ["run", "both.toml", "--out", "ours", "--quiet"];
+    let output = plimsoll(home.path(), &arguments);
+    check_success(&output);
+    let table = text(&output.stdout);
+    for name in ["orders", "bulk", "together"] {
+        assert!(table.contains(&format!("│ {name}")), "{table}");
+    }
+    let run = result(&home.path().join("ours"));
+    let cell = run.cells.first().expect("there is a cell");
+    let sent: Vec<_> = cell
+        .workloads
+        .iter()
+        .map(|workload| (workload.name.as_str(), workload.verified.sent))
+        .collect();
+    assert_eq!(sent, [("orders", 1_100), ("bulk", 3_300)]);
+    let verified = &cell.verified;
+    assert!(verified.is_clean() && verified.errors == 0, "{verified:?}");
+    assert_eq!(
+        (verified.sent, verified.consumed),
+        (4_400, 2 * 1_100 + 3_300)
+    );
+    let response = cell
+        .latency
+        .response
+        .as_ref()
+        .map(|response| response.count);
+    assert_eq!(response, Some(4_000), "the histograms are merged");
+    let groups: Vec<_> = cell.backlog.iter().map(|backlog| backlog.group).collect();
+    assert_eq!(groups, [0, 1, 2]);
+    let seconds: u64 = cell.timeline.iter().map(|second| second.records).sum();
+    let own = cell.workloads.iter().flat_map(|w| &w.timeline);
+    assert_eq!(seconds, own.map(|second| second.records).sum::<u64>());
+    assert!(
+        cell.resources
+            .topic_disk_bytes
+            .is_some_and(|bytes| bytes > 100_000)
+    );
+    assert!(
+        cell.timeline
+            .iter()
+            .any(|second| second.disk_bytes > Some(0))
+    );
+    let logs = cell
+        .workloads
+        .iter()
+        .filter_map(|w| w.histogram_file.as_ref());
+    let logs: Vec<_> = logs.chain(&cell.histogram_file).collect();
+    assert_eq!(logs.len(), 3);
+    for log in logs {
+        assert!(plimsoll_results::read_hlog(&home.path().join("ours").join(log)).is_ok());
+    }
+}
+
+/// Settings of a group that restarts a consumer twice within the window.
+fn in_a_group(home: &Path, driver: &str, more: &[&str]) -> plimsoll_results::CellResult {
+    let sets = [
+        "driver",
+        "consumer.group=true",
+        "consumer.count=3",
+        "consumer.heartbeat=100ms",
+        "consumer.restart_every=1s",
+        "topic.partitions=6",
+        "broker.group.initial.rebalance.delay.ms=0",
+        "broker.group.consumer.min.heartbeat.interval.ms=100",
+        "broker.group.consumer.heartbeat.interval.ms=100",
+        "load.warmup=1500ms",
+        "load.duration=3s",
+    ];
+    let driver = format!("driver={driver}");
+    let sets = sets.iter().map(|set| match *set {
+        "driver" => driver.as_str(),
+        set => set,
+    });
+    let sets: Vec<&str> = sets.chain(more.iter().copied()).collect();
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+    let one = [
+        "--set",
+        "producer.compression=none",
+        "--out",
+        "group",
+        "--quiet",
+    ];
+    let output = tiny(home, &[&one[..], &sets].concat());
+    check_success(&output);
+    let run = result(&home.join("group"));
+    run.cells.into_iter().next().expect("there is a cell")
+}
+
+#[test]
+fn a_group_whose_partitions_move_reads_everything_once() {
+    let cases: [(&str, &[&str]); 4] = [
+        ("native", &[]),
+        (
+            "native",
+            &["consumer.protocol=consumer", "consumer.heartbeat=3s"],
+        ),
+        ("librdkafka", &["consumer.assignor=cooperative-sticky"]),
+        (
+            "librdkafka",
+            &["consumer.protocol=consumer", "consumer.heartbeat=3s"],
+        ),
+    ];
+    std::thread::scope(|scope| {
+        for (driver, sets) in cases {
+            scope.spawn(move || {
+                let home = tempfile::tempdir().expect("a temporary directory");
+                let cell = in_a_group(home.path(), driver, sets);
+                let verified = &cell.verified;
+                let told = format!("{driver} {sets:?} {verified:?} {:?}", cell.rebalances);
+                assert!(verified.is_clean() && verified.errors == 0, "{told}");
+                assert_eq!((verified.sent, verified.consumed), (9_000, 9_000), "{told}");
+                let rebalances = cell.rebalances.as_ref().expect("partitions could move");
+                // Two consumers leave, and join again.
+                assert!(rebalances.assignments >= 2, "{told}");
+                assert!(
+                    rebalances
+                        .pause
+                        .as_ref()
+                        .is_some_and(|pause| pause.count > 0),
+                    "{told}"
+                );
+                let seconds = cell.timeline.iter().filter_map(|second| second.rebalances);
+                assert_eq!(seconds.sum::<u64>(), rebalances.assignments, "{told}");
+            });
+        }
+    });
+}

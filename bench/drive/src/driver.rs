@@ -12,6 +12,7 @@ use crate::labour::{Labour, PoisonCounts};
 use crate::native::control::Leaders;
 use crate::record::{Commit, CommitBoard, Recorder};
 use crate::relay::Forward;
+use crate::shared_group::{Seat, SharedGroup};
 use crate::verify::{Verifier, Written};
 use plimsoll_wire::compression::Compression;
 use plimsoll_wire::types::Offset;
@@ -244,6 +245,9 @@ pub struct ConsumerJob {
     pub partitions: Vec<u32>,
     /// Judges what is read.
     pub inspect: Inspect,
+    /// Its place in a group whose partitions the cluster shares out, in which
+    /// case it begins with none.
+    pub seat: Option<Seat>,
     /// When to stop.
     pub finish: Arc<FinishLine>,
 }
@@ -266,6 +270,8 @@ pub struct Inspect {
     pub labour: Labour,
     /// Where records go that are to be written again.
     pub forward: Option<Forward>,
+    /// The group that judges what its consumers read, whoever they are.
+    pub group: Option<Arc<SharedGroup>>,
 }
 
 /// How the records of one run are told from others and dated.
@@ -322,7 +328,7 @@ impl Inspect {
         };
         match stamp {
             Ok(stamp) if stamp.run == self.marking.run && stamp.aborts => {
-                self.verifier.observe_aborted();
+                self.note(record.partition, |seen, _| seen.observe_aborted());
             }
             Ok(stamp) if stamp.run == self.marking.run => {
                 let Some(now) = self.labour.work(record, &stamp, now)? else {
@@ -333,14 +339,29 @@ impl Inspect {
                     return Ok(false);
                 }
                 self.see(&stamp, record.partition, now);
-                self.verifier
-                    .observe(stamp.producer, record.partition, stamp.sequence);
+                self.note(record.partition, |seen, partition| {
+                    seen.observe(stamp.producer, partition, stamp.sequence);
+                });
                 let intended = self.marking.from_unix_nanos(stamp.intended_ns);
                 self.recorder.consumed(intended, now, record.bytes);
             }
-            _ => self.verifier.observe_corrupt(),
+            _ => self.damaged(record.partition),
         }
         Ok(true)
+    }
+
+    /// A record of `partition` is not as it was written.
+    pub fn damaged(&mut self, partition: u32) {
+        self.note(partition, |seen, _| seen.observe_corrupt());
+    }
+
+    /// Notes what was met in a partition, for this consumer or for its group,
+    /// which keeps each partition by itself.
+    fn note(&mut self, partition: u32, note: impl FnOnce(&mut Verifier, u32)) {
+        match &self.group {
+            Some(group) => group.judge(partition, |seen| note(seen, 0)),
+            None => note(&mut self.verifier, partition),
+        }
     }
 
     /// Times how long the record's commit took to show.

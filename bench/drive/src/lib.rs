@@ -28,6 +28,7 @@ pub mod partitioner;
 pub mod record;
 pub mod relay;
 pub mod search;
+pub mod shared_group;
 pub mod team;
 pub mod verify;
 

@@ -1,5 +1,6 @@
 //! One measured cell: one point of the sweep, run once.
 
+use crate::{Latency, LatencySummary, WorkloadResult};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +45,14 @@ pub struct CellResult {
     /// How far each subscription was behind; empty without consumers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backlog: Vec<Backlog>,
+    /// How partitions moved between consumers; absent where nothing could move
+    /// them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalances: Option<Rebalances>,
+    /// The workloads that ran at once, when there were several. All else in this
+    /// cell is of all of them together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workloads: Vec<WorkloadResult>,
     /// How the cell's rate was searched for; absent where it was given. All
     /// else in this cell is of the rate that was held in the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,75 +133,6 @@ pub struct Throughput {
     pub records_per_batch: Option<f64>,
 }
 
-/// The distributions of one record's life, and of its transaction's end.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Latency {
-    /// Intended send time to acknowledgement: the headline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub response: Option<LatencySummary>,
-    /// Hand-off to the client until acknowledgement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<LatencySummary>,
-    /// Intended send time to hand-off: the load generator's own lateness.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule_lag: Option<LatencySummary>,
-    /// The most by which `end_to_end` may be off because its two times are of
-    /// different clocks; 0 where producers and consumers read the same one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock_bound_us: Option<f64>,
-    /// Intended send time to consumption.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_to_end: Option<LatencySummary>,
-    /// Asking for a commit, all records acknowledged, until the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<LatencySummary>,
-    /// Asking for a commit until a `read_committed` consumer reads a record of
-    /// the transaction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub visibility: Option<LatencySummary>,
-}
-
-/// Names the distributions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LatencyKind {
-    /// Intended → acknowledged.
-    Response,
-    /// Handed off → acknowledged.
-    Service,
-    /// Intended → handed off.
-    ScheduleLag,
-    /// Intended → consumed.
-    EndToEnd,
-    /// Commit asked for → answered.
-    Commit,
-    /// Commit asked for → record read.
-    Visibility,
-}
-
-impl LatencyKind {
-    /// All of them, headline first.
-    pub const ALL: [Self; 6] = [
-        Self::Response,
-        Self::Service,
-        Self::ScheduleLag,
-        Self::EndToEnd,
-        Self::Commit,
-        Self::Visibility,
-    ];
-
-    /// The name in `result.json` and the tag in a histogram log.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Response => "response",
-            Self::Service => "service",
-            Self::ScheduleLag => "schedule_lag",
-            Self::EndToEnd => "end_to_end",
-            Self::Commit => "commit",
-            Self::Visibility => "visibility",
-        }
-    }
-}
-
 impl Usage {
     /// Adds what another process used at the same time.
     pub fn absorb(&mut self, other: &Self) {
@@ -210,54 +150,6 @@ impl Usage {
         add(&mut self.disk_read_bytes, other.disk_read_bytes);
         self.peak_memory_bytes += other.peak_memory_bytes;
     }
-}
-
-impl Latency {
-    /// One of them.
-    pub fn get(&self, kind: LatencyKind) -> Option<&LatencySummary> {
-        match kind {
-            LatencyKind::Response => self.response.as_ref(),
-            LatencyKind::Service => self.service.as_ref(),
-            LatencyKind::ScheduleLag => self.schedule_lag.as_ref(),
-            LatencyKind::EndToEnd => self.end_to_end.as_ref(),
-            LatencyKind::Commit => self.commit.as_ref(),
-            LatencyKind::Visibility => self.visibility.as_ref(),
-        }
-    }
-}
-
-/// One distribution in numbers. Percentiles come from one merged histogram;
-/// they are never averaged.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencySummary {
-    /// Values recorded.
-    pub count: u64,
-    /// Smallest value.
-    #[serde(default)]
-    pub min_us: f64,
-    /// Mean.
-    pub mean_us: f64,
-    /// Median.
-    pub p50_us: f64,
-    /// 90th percentile.
-    pub p90_us: f64,
-    /// 99th percentile.
-    pub p99_us: f64,
-    /// 99.9th percentile.
-    pub p999_us: f64,
-    /// Largest value.
-    pub max_us: f64,
-    /// Values at or below zero, which only a clock fault or a clock's
-    /// resolution can produce. They are in `count`, as zero.
-    #[serde(default)]
-    pub not_positive: u64,
-    /// Values above the histogram's range, counted at its end.
-    #[serde(default)]
-    pub clamped: u64,
-    /// `[percentile, microseconds]` along the distribution, denser towards the
-    /// tail and no finer than the count resolves.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spectrum: Vec<(f64, f64)>,
 }
 
 /// What the run cost.
@@ -346,6 +238,18 @@ pub struct Backlog {
     /// behind; absent when it never was, or never fell far behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caught_up_s: Option<f64>,
+}
+
+/// How the cluster moved partitions between the consumers of groups, within the
+/// measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rebalances {
+    /// How often a consumer was told anew which partitions are its own.
+    pub assignments: u64,
+    /// How long partitions were nobody's: from being given up by one consumer to
+    /// being given to the next, which may be the same. Absent when none moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<LatencySummary>,
 }
 
 /// A search for the highest rate at which the objectives hold.
@@ -461,6 +365,14 @@ pub struct Second {
     /// that was furthest behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_records: Option<u64>,
+    /// Times that a consumer was told anew which partitions are its own, in this
+    /// second; absent where nothing could move them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalances: Option<u64>,
+    /// Bytes of the topic's files at the end of this second, all replicas; absent
+    /// where the cluster does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_bytes: Option<u64>,
     /// Broker CPU in this second, 1.0 = one core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker_cpu_cores: Option<f64>,

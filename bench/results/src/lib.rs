@@ -18,6 +18,7 @@ mod groups;
 mod histogram;
 mod hlog;
 mod journal;
+mod latency;
 mod mounts;
 mod result;
 mod revision;
@@ -25,10 +26,11 @@ pub mod scaling;
 mod schema;
 pub mod stats;
 mod store;
+mod workloads;
 
 pub use cell::{
-    Backlog, CellResult, ClientCapacity, Latency, LatencyKind, LatencySummary, Params, Poison,
-    Probe, Resources, Search, Second, Throughput, Transactions, Usage, Verified, WorkerClock,
+    Backlog, CellResult, ClientCapacity, Params, Poison, Probe, Rebalances, Resources, Search,
+    Second, Throughput, Transactions, Usage, Verified, WorkerClock,
 };
 pub use drift::drift;
 pub use error::ResultError;
@@ -37,6 +39,8 @@ pub use groups::{Group, Metric, groups, params_label, value_label, varied_params
 pub use histogram::{HIGHEST_NS, Histogram, Histograms, SIGNIFICANT_DIGITS};
 pub use hlog::{HlogInterval, HlogWriter, read_hlog};
 pub use journal::{JOURNAL_FILE, Journal};
+pub use latency::{Latency, LatencyKind, LatencySummary};
 pub use result::{Finding, RunResult, SCHEMA_VERSION, Severity, Target, TargetKind};
 pub use schema::schema;
 pub use store::{Loaded, RESULT_FILE, load, parse, save};
+pub use workloads::{TOGETHER, WORKLOAD, WorkloadResult};

@@ -131,8 +131,10 @@ impl<'a> Session<'a> {
     /// Judges a cell by what its client can send at all, where that matters.
     /// Not to know it is no reason to lose the cell.
     fn audit_client(&mut self, cell: &Cell, run: &Run, result: &mut CellResult) {
-        // What this machine can send says nothing about others.
-        if self.lead.is_some() || !is_in_question(result) || self.stop.is_asked() {
+        // What this machine can send says nothing about others, and what one
+        // workload could send alone nothing about several.
+        let several = !cell.spec.workloads.is_empty();
+        if several || self.lead.is_some() || !is_in_question(result) || self.stop.is_asked() {
             return;
         }
         match self.capacities.of(cell, run) {
@@ -179,11 +181,12 @@ impl<'a> Session<'a> {
         if self.result.cells.is_empty() {
             return Ok(());
         }
-        plimsoll_plots::charts(&self.result, &self.place.dir.join("charts"))?;
+        let laid_out = self.result.by_workload();
+        plimsoll_plots::charts(&laid_out, &self.place.dir.join("charts"))?;
         let report: PathBuf = self.place.dir.join("report.html");
-        let page = plimsoll_plots::report(std::slice::from_ref(&self.result))?;
+        let page = plimsoll_plots::report(std::slice::from_ref(&*laid_out))?;
         fs::write(&report, page).with_context(|| format!("cannot write {}", report.display()))?;
-        let mut text = table::render(&self.result);
+        let mut text = table::render(&laid_out);
         for found in table::maxima(&self.result) {
             text.push_str(&format!("maximum: {found}\n"));
         }
@@ -257,7 +260,8 @@ pub fn head(
     cluster: ClusterInfo,
     started_at: String,
 ) -> RunResult {
-    let clients = plan.cells.iter().map(|cell| describe_client(&cell.spec));
+    let specs = plan.cells.iter().flat_map(|cell| cell.spec.each());
+    let clients = specs.map(describe_client);
     let mut clients: Vec<String> = clients.collect();
     clients.sort();
     clients.dedup();

@@ -10,7 +10,7 @@ use bytes::{Buf, TryGetError};
 use plimsoll_wire::types::PartitionIndex;
 
 /// The partitions in `raw`; none when it is empty or no consumer's.
-pub(super) fn partitions(raw: &[u8]) -> Vec<TopicPartition> {
+pub(crate) fn partitions(raw: &[u8]) -> Vec<TopicPartition> {
     decode(raw).unwrap_or_default()
 }
 

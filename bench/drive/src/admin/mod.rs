@@ -7,9 +7,10 @@
 //! Nothing here prints, and nothing is changed that was not asked for.
 
 mod age;
-mod assignment;
+pub(crate) mod assignment;
 mod configs;
 mod groups;
+mod log_dirs;
 mod offsets;
 mod topics;
 

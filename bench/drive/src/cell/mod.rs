@@ -1,20 +1,25 @@
 //! Running one cell of a plan: a fresh topic, workers, measurement, verdict.
 
 mod conductor;
+mod ends;
 mod outcome;
 mod prefill;
 mod processors;
 mod progress;
 mod run;
 mod settings;
+mod several;
+mod stage;
+mod together;
 mod workers;
 
 pub(crate) use outcome::{CoresInSecond, Measured, judge};
 pub use progress::{Interrupt, Options, Phase, Progress, Pulse};
-pub(crate) use run::{Assignment, Bench, on_a_fresh_topic, run_at_its_rate};
+pub(crate) use run::{Assignment, Bench, run_at_its_rate};
 pub use run::{Target, reach, run_cell};
 pub use settings::describe_client;
 pub(crate) use settings::{check, has_dead_letters, target_rate};
+pub(crate) use stage::on_a_fresh_topic;
 pub(crate) use workers::Share;
 
 /// What [`reach`] found at the other end.

@@ -4,8 +4,9 @@ use crate::audit::{Evidence, audit};
 use crate::clock_bound::ClockBound;
 use crate::driver::{Consumed, Produced};
 use crate::labour::PoisonCounts;
-use crate::observe::{Cores, Observed};
+use crate::observe::{Cores, DiskUse, Observed};
 use crate::record::Collected;
+use crate::shared_group::GroupEvents;
 use crate::verify::{Counts, Lanes, Ledger, Verifier};
 use plimsoll_results::{
     Backlog, CellResult, LatencySummary, Poison, Resources, Throughput, Transactions, Verified,
@@ -61,6 +62,10 @@ pub struct Measured {
     pub backlog: Vec<Backlog>,
     /// The furthest that a group was behind, by second.
     pub lags: Vec<u64>,
+    /// Bytes of the topic's files.
+    pub disk: DiskUse,
+    /// How partitions moved in groups, where the cluster may move them.
+    pub moves: Option<GroupEvents>,
     /// The histogram log's name.
     pub histogram_file: Option<String>,
 }
@@ -124,7 +129,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
                 .map(|side| side.usage.clone().per_bytes(bytes)),
             client: Some(observed.client.usage.clone().per_bytes(bytes)),
             steal_seconds: observed.steal_seconds,
-            ..Resources::default()
+            topic_disk_bytes: measured.disk.at_end,
         },
         verified: Verified {
             sent: counts.sent,
@@ -150,12 +155,14 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         partition_records: partition_records(&measured.ends),
         backlog: std::mem::take(&mut measured.backlog),
         search: None,
+        rebalances: measured.moves.as_ref().map(GroupEvents::rebalances),
+        workloads: Vec::new(),
         histogram_file: measured.histogram_file,
     }
 }
 
 /// Bytes acknowledged while the processes were watched.
-fn observed_bytes(measured: &Measured) -> u64 {
+pub(super) fn observed_bytes(measured: &Measured) -> u64 {
     let tally = &measured.collected.tally;
     let per_record = tally.acknowledged_bytes as f64 / tally.acknowledged.max(1) as f64;
     (measured.observed_records as f64 * per_record) as u64
@@ -163,7 +170,7 @@ fn observed_bytes(measured: &Measured) -> u64 {
 
 /// The schedule lag of a load as fast as possible: each record is due when it is
 /// handed off, so all of them are on time by definition.
-fn never_late(service: &LatencySummary) -> LatencySummary {
+pub(super) fn never_late(service: &LatencySummary) -> LatencySummary {
     LatencySummary {
         count: service.count,
         not_positive: service.count,
@@ -294,6 +301,17 @@ fn timeline(measured: &Measured) -> Vec<plimsoll_results::Second> {
     if !measured.backlog.is_empty() {
         for entry in &mut timeline {
             entry.lag_records = measured.lags.get(entry.second as usize).copied();
+        }
+    }
+    for (second, bytes) in &measured.disk.by_second {
+        if let Some(entry) = timeline.iter_mut().find(|entry| entry.second == *second) {
+            entry.disk_bytes = Some(*bytes);
+        }
+    }
+    if let Some(moves) = &measured.moves {
+        for entry in &mut timeline {
+            let moved = moves.by_second.get(&entry.second).copied();
+            entry.rebalances = Some(moved.unwrap_or(0));
         }
     }
     for at in &measured.cores {

@@ -108,7 +108,9 @@ fn reader(
         partitions: partitions
             .filter(|partition| partition % worker.of == worker.index)
             .collect(),
+        seat: None,
         inspect: Inspect {
+            group: None,
             verifier: Verifier::new(crew.lanes),
             recorder: Recorder::late(crew.window, 0, apart),
             marking: crew.marking,

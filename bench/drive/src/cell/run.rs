@@ -7,28 +7,30 @@
 use super::conductor::Conductor;
 use super::outcome::{self, Measured};
 use super::prefill::{self, Prefill};
-use super::processors::{self, Processors};
+use super::processors::Processors;
 use super::progress::Options;
 use super::settings;
+use super::stage::on_a_fresh_topic;
 use super::workers::{Crew, Share};
 use crate::access::Bootstrap;
-use crate::clock::{Mono, sleep_until, wall_ms};
-use crate::dead_letters::{self, DeadLetters};
+use crate::clock::Mono;
+use crate::dead_letters::DeadLetters;
 use crate::driver::{Consumed, Marking, Produced, Route};
 use crate::error::DriveError;
-use crate::native::control::{ClusterInfo, Control, NewTopic};
-use crate::observe::{Observed, Watch};
+use crate::native::control::{ClusterInfo, Control};
+use crate::observe::{DiskWatch, Observed, Watch};
 use crate::record::{BacklogWatch, Collector, CommitBoard, Window};
+use crate::shared_group::{GroupEvents, SharedGroup};
 use crate::verify::Lanes;
 use plimsoll_results::{Backlog, CellResult, HlogWriter};
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::generate::{InputError, Records, Schedule};
 use plimsoll_workloads::language::RateSpec;
-use plimsoll_workloads::{Cell, Run};
-use std::path::{Path, PathBuf};
+use plimsoll_workloads::{Cell, CellSpec, Run};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// How often the coordinator looks round.
 pub(super) const TICK_NANOS: u64 = 50_000_000;
@@ -36,10 +38,6 @@ pub(super) const TICK_NANOS: u64 = 50_000_000;
 const START_NANOS: u64 = 250_000_000;
 /// Time for each further worker.
 const START_NANOS_EACH: u64 = 2_000_000;
-/// How long the markers of the last transactions may take.
-const MARKERS: Duration = Duration::from_secs(10);
-/// How long an end offset must stand still to be final without acks.
-const UNACKED_STILL: Duration = Duration::from_millis(500);
 
 /// The cluster that carries the load.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +63,12 @@ pub fn run_cell(
     run: &Run,
     options: Options<'_>,
 ) -> Result<CellResult, DriveError> {
-    settings::check(&cell.spec)?;
+    for spec in cell.spec.each() {
+        settings::check(spec)?;
+    }
+    if !cell.spec.workloads.is_empty() {
+        return super::several::run(target, cell, run, options);
+    }
     if cell.spec.load.rate == RateSpec::Search {
         return crate::search::find(target, cell, run, options);
     }
@@ -82,56 +85,6 @@ pub(crate) fn run_at_its_rate(
     on_a_fresh_topic(target, cell, run, |bench| bench.measure(options))
 }
 
-/// Makes a topic for a cell, lets `carry` measure on it, and deletes it.
-pub(crate) fn on_a_fresh_topic<'a>(
-    target: &'a Target,
-    cell: &'a Cell,
-    run: &'a Run,
-    carry: impl FnOnce(Bench<'a>) -> Result<CellResult, DriveError>,
-) -> Result<CellResult, DriveError> {
-    let mut control = Control::reach(&target.bootstrap)?;
-    let topic = NewTopic {
-        name: format!("plimsoll-{}-{}-{:x}", cell.id, run.repeat, wall_ms()),
-        partitions: cell.spec.topic.partitions,
-        replication_factor: i16::try_from(cell.spec.topic.replication_factor).unwrap_or(i16::MAX),
-        configs: own(cell.spec.topic.configs.iter()),
-    };
-    let leaders = control.create_topic(&topic)?;
-    let has_letters = settings::has_dead_letters(&cell.spec);
-    if has_letters {
-        DeadLetters::create(&mut control, &topic)?;
-    }
-    let route = Route {
-        bootstrap: target.bootstrap.clone(),
-        topic: topic.name.clone(),
-        leaders,
-    };
-    let input = settings::copies(&cell.spec).then(|| NewTopic {
-        name: format!("{}{}", topic.name, processors::INPUT_SUFFIX),
-        ..topic.clone()
-    });
-    let input_name = input.as_ref().map(|input| input.name.clone());
-    let input = input.map(|input| {
-        Ok::<_, DriveError>(Arc::new(Route {
-            bootstrap: target.bootstrap.clone(),
-            leaders: control.create_topic(&input)?,
-            topic: input.name,
-        }))
-    });
-    let input = input.transpose()?;
-    let outcome =
-        Bench::prepare(target, cell, run, route).and_then(|bench| carry(Bench { input, ..bench }));
-    let letters = has_letters.then(|| format!("{}{}", topic.name, dead_letters::SUFFIX));
-    let deleted = Control::reach(&target.bootstrap).and_then(|mut control| {
-        let mut topics = letters.iter().chain(&input_name).chain([&topic.name]);
-        topics.try_for_each(|name| control.delete_topic(name))
-    });
-    if let Err(error) = deleted {
-        tracing::debug!(topic = topic.name, %error, "the cell's topic stays behind");
-    }
-    outcome
-}
-
 /// A cell that is set up: its topic is there, its records and their times are
 /// known.
 pub(crate) struct Bench<'a> {
@@ -143,6 +96,29 @@ pub(crate) struct Bench<'a> {
     pub(crate) route: Arc<Route>,
     /// Where the load goes when it is read and written again.
     pub(crate) input: Option<Arc<Route>>,
+    /// Its name among several workloads of the cell.
+    pub(crate) name: Option<&'a str>,
+}
+
+/// What is there before the load.
+pub(super) struct Filled {
+    produced: Vec<Produced>,
+    marking: Marking,
+}
+
+/// What a bench brought to light, with what its result does not say.
+pub(super) struct Finished {
+    pub(super) result: CellResult,
+    /// Bytes acknowledged while the processes were watched.
+    pub(super) observed_bytes: u64,
+    /// How partitions moved in groups, where the cluster may move them.
+    pub(super) moves: Option<GroupEvents>,
+}
+
+/// Where the results of a bench go while it measures.
+pub(super) struct Sink {
+    pub(super) histogram_file: Option<String>,
+    pub(super) collector: Collector,
 }
 
 /// How one process carries a cell, or its share of one.
@@ -177,6 +153,8 @@ pub(crate) struct Conducted {
     pub(crate) cores: Vec<outcome::CoresInSecond>,
     pub(crate) backlog: Vec<Backlog>,
     pub(crate) lags: Vec<u64>,
+    /// How partitions moved in groups, where the cluster may move them.
+    pub(crate) moves: Option<GroupEvents>,
     pub(crate) collector: Collector,
 }
 
@@ -200,75 +178,106 @@ impl<'a> Bench<'a> {
             schedule,
             route: Arc::new(route),
             input: None,
+            name: None,
         })
     }
 }
 
 impl Bench<'_> {
     fn measure(&self, mut options: Options<'_>) -> Result<CellResult, DriveError> {
-        let spec = &self.cell.spec;
+        let filled = self.fill(&mut options)?;
+        let window = window_of(&self.cell.spec, self.workers());
+        let (histogram_file, collector) = self.collector(&window, options.dir)?;
+        let sink = Sink {
+            histogram_file,
+            collector,
+        };
+        Ok(self.measure_within(window, filled, sink, options)?.result)
+    }
+
+    /// Writes what is there before the load.
+    pub(super) fn fill(&self, options: &mut Options<'_>) -> Result<Filled, DriveError> {
         let marking = self.marking();
         let prefill = Prefill {
-            spec,
+            spec: &self.cell.spec,
             route: self.input.as_ref().unwrap_or(&self.route),
             records: &self.records,
             marking,
             seed: self.run.seed,
         };
-        let prefilled = prefill.write(&mut options)?;
-        let workers = u64::from(spec.producer.count)
-            + u64::from(spec.consumer.count) * u64::from(spec.consumer.groups);
-        let start = Mono::now().plus(START_NANOS + START_NANOS_EACH * workers);
-        let load = &spec.load;
-        let (warmup, duration) = (load.warmup.duration(), load.duration.duration());
-        let window = Window::new(start, warmup, duration, load.drain.duration());
-        let (histogram_file, collector) = self.collector(&window, options.dir)?;
+        let produced = prefill.write(options)?;
+        Ok(Filled { produced, marking })
+    }
+
+    /// Threads that carry the load.
+    pub(super) const fn workers(&self) -> u64 {
+        let spec = &self.cell.spec;
+        spec.producer.count as u64 + spec.consumer.count as u64 * spec.consumer.groups as u64
+    }
+
+    /// Carries the load through `window`.
+    pub(super) fn measure_within(
+        &self,
+        window: Window,
+        filled: Filled,
+        sink: Sink,
+        options: Options<'_>,
+    ) -> Result<Finished, DriveError> {
+        let spec = &self.cell.spec;
         let lanes = Lanes {
             producers: spec.producer.count + prefill::producers(spec),
             partitions: spec.topic.partitions,
         };
+        let collector = sink.collector;
         collector
             .depot()
-            .prefilled(prefilled.iter().map(|p| p.records).sum());
-        let started_at = jiff::Timestamp::now() + warmup;
+            .prefilled(filled.produced.iter().map(|p| p.records).sum());
+        let started_at = jiff::Timestamp::now() + window.from.elapsed_since(Mono::now());
         let assignment = Assignment {
             share: Share::default(),
             window,
-            marking,
+            marking: filled.marking,
             lanes,
             collector,
         };
+        let disk = DiskWatch::start(&self.route, window);
         let mut conducted =
             self.conduct(assignment, options, &mut |produced| self.ends(produced))?;
+        let disk = disk.end();
         let reads_only = conducted.produced.is_empty();
-        conducted.produced.extend(prefilled);
+        conducted.produced.extend(filled.produced);
         let measured_until = match reads_only {
             true => conducted.finished_at.min(window.to),
             false => window.to,
         };
-        Ok(outcome::judge(
-            self.cell,
-            self.run,
-            Measured {
-                started_at: started_at.to_string(),
-                window: measured_until.elapsed_since(window.from),
-                reads_only,
-                dead_letters: self.dead_letters()?,
-                target_rate: settings::target_rate(spec, &self.schedule),
-                lanes,
-                produced: conducted.produced,
-                processed: conducted.processed,
-                consumed: conducted.consumed,
-                ends: conducted.ends,
-                collected: conducted.collector.finish()?,
-                observed: conducted.observed,
-                observed_records: conducted.observed_records,
-                cores: conducted.cores,
-                backlog: conducted.backlog,
-                lags: conducted.lags,
-                histogram_file,
-            },
-        ))
+        let measured = Measured {
+            started_at: started_at.to_string(),
+            window: measured_until.elapsed_since(window.from),
+            reads_only,
+            dead_letters: self.dead_letters()?,
+            target_rate: settings::target_rate(spec, &self.schedule),
+            lanes,
+            produced: conducted.produced,
+            processed: conducted.processed,
+            consumed: conducted.consumed,
+            ends: conducted.ends,
+            collected: conducted.collector.finish()?,
+            observed: conducted.observed,
+            observed_records: conducted.observed_records,
+            cores: conducted.cores,
+            backlog: conducted.backlog,
+            lags: conducted.lags,
+            disk,
+            moves: conducted.moves,
+            histogram_file: sink.histogram_file,
+        };
+        let observed_bytes = outcome::observed_bytes(&measured);
+        let moves = measured.moves.clone();
+        Ok(Finished {
+            result: outcome::judge(self.cell, self.run, measured),
+            observed_bytes,
+            moves,
+        })
     }
 
     /// Starts the workers and leads them through the phases.
@@ -288,6 +297,7 @@ impl Bench<'_> {
         } = assignment;
         let waits = settings::times_commits(spec);
         let crew = Crew {
+            shared: self.shared_groups(window, lanes),
             commits: waits.then(|| Arc::new(CommitBoard::new(lanes))),
             seed: self.run.seed,
             driver: settings::driver(spec),
@@ -352,7 +362,10 @@ impl Bench<'_> {
         };
         let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
         let (produced, processed) = (produced?, processed?);
-        let (ends, consumed) = (ends?.unwrap_or_default(), consumed?);
+        let (ends, mut consumed) = (ends?.unwrap_or_default(), consumed?);
+        for (group, shared) in consumed.iter_mut().zip(&crew.shared) {
+            group.push(shared.consumed(&crew.finish));
+        }
         let observed = conductor.observed.take().unwrap_or_default();
         let cores = std::mem::take(&mut conductor.cores);
         let (backlog, lags) = (
@@ -371,7 +384,19 @@ impl Bench<'_> {
             backlog,
             lags,
             collector: conductor.collector,
+            moves: moves(&crew.shared),
         })
+    }
+
+    /// The groups whose partitions the cluster shares out.
+    fn shared_groups(&self, window: Window, lanes: Lanes) -> Vec<Arc<SharedGroup>> {
+        let Some(settings) = settings::group(&self.cell.spec) else {
+            return Vec::new();
+        };
+        let names = (0..self.groups()).map(|group| group_name(&self.route.topic, group));
+        names
+            .map(|name| Arc::new(SharedGroup::new(name, settings, window, lanes)))
+            .collect()
     }
 
     /// How many dead letters there are, where there may be some.
@@ -413,73 +438,48 @@ impl Bench<'_> {
         let Some(dir) = dir else {
             return Ok((None, Collector::of_groups(None, groups)));
         };
-        let name = format!("{}-{}.hlog", self.cell.id, self.run.repeat);
-        let path: PathBuf = dir.join(&name);
-        let base = SystemTime::now() + window.from.elapsed_since(Mono::now());
-        let comment = format!("plimsoll cell {} repeat {}", self.cell.id, self.run.repeat);
-        let log = HlogWriter::create(&path, base, &comment)?;
+        let (name, log) = histogram_log(self.cell, self.run, self.name, window, dir)?;
         Ok((Some(name), Collector::of_groups(Some(log), groups)))
     }
-
-    /// Where each partition's log ends, once it does.
-    pub(crate) fn ends(&self, produced: &[Produced]) -> Result<Vec<Offset>, DriveError> {
-        let written = produced.iter().flat_map(|p| &p.written);
-        self.ends_after(written.map(|w| w.sent()).sum())
-    }
-
-    /// The same, `sent` records having been handed over.
-    pub(crate) fn ends_after(&self, sent: u64) -> Result<Vec<Offset>, DriveError> {
-        // A fresh connection: brokers close those that idle through a long cell.
-        let mut control = Control::reach(&self.target.bootstrap)?;
-        let partitions = self.cell.spec.topic.partitions;
-        let mut ends = control.end_offsets(&self.route.topic, partitions)?;
-        if self.cell.spec.transactions.records.is_some() {
-            return self.settled(&mut control, ends);
-        }
-        if self.cell.spec.producer.acks.wire() != 0 {
-            return Ok(ends);
-        }
-        // Nobody told when the last record arrived: wait until the log rests.
-        let mut still_since = Mono::now();
-        while total(&ends) < sent && Mono::now().elapsed_since(still_since) < UNACKED_STILL {
-            sleep_until(Mono::now().plus(TICK_NANOS));
-            let now = control.end_offsets(&self.route.topic, partitions)?;
-            if now != ends {
-                still_since = Mono::now();
-                ends = now;
-            }
-        }
-        Ok(ends)
-    }
-
-    /// Waits until no transaction is open any more: the markers of the last
-    /// ones may still be on their way.
-    fn settled(
-        &self,
-        control: &mut Control,
-        mut ends: Vec<Offset>,
-    ) -> Result<Vec<Offset>, DriveError> {
-        let partitions = self.cell.spec.topic.partitions;
-        let deadline = Mono::now().after(MARKERS);
-        loop {
-            let stable = control.stable_offsets(&self.route.topic, partitions)?;
-            if stable == ends || Mono::now() >= deadline {
-                return Ok(ends);
-            }
-            sleep_until(Mono::now().plus(TICK_NANOS));
-            ends = control.end_offsets(&self.route.topic, partitions)?;
-        }
-    }
 }
 
-fn total(ends: &[Offset]) -> u64 {
-    ends.iter().map(|end| end.get().unsigned_abs()).sum()
+/// The id of a cell's group, after its topic.
+pub(super) fn group_name(topic: &str, group: u32) -> String {
+    format!("{topic}-group-{group}")
 }
 
-fn own<'a>(
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
-) -> std::collections::BTreeMap<String, String> {
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+fn moves(groups: &[Arc<SharedGroup>]) -> Option<GroupEvents> {
+    let all = groups.iter().map(|group| group.events());
+    all.reduce(|mut sum, one| {
+        sum.absorb(&one);
+        sum
+    })
+}
+
+/// The histogram log of a cell, or of one of its workloads, with its name.
+pub(super) fn histogram_log(
+    cell: &Cell,
+    run: &Run,
+    workload: Option<&str>,
+    window: &Window,
+    dir: &Path,
+) -> Result<(String, HlogWriter), DriveError> {
+    let suffix = workload.map_or_else(String::new, |name| format!("-{name}"));
+    let name = format!("{}-{}{suffix}.hlog", cell.id, run.repeat);
+    let base = SystemTime::now() + window.from.elapsed_since(Mono::now());
+    let comment = format!("plimsoll cell {} repeat {}{suffix}", cell.id, run.repeat);
+    let log = HlogWriter::create(&dir.join(&name), base, &comment)?;
+    Ok((name, log))
+}
+
+/// The phases of a cell that begins as soon as its workers can have started.
+pub(super) fn window_of(spec: &CellSpec, workers: u64) -> Window {
+    let start = Mono::now().plus(START_NANOS + START_NANOS_EACH * workers);
+    let load = &spec.load;
+    Window::new(
+        start,
+        load.warmup.duration(),
+        load.duration.duration(),
+        load.drain.duration(),
+    )
 }

@@ -5,13 +5,14 @@ use crate::error::DriveError;
 use crate::labour::LabourSettings;
 use crate::librdkafka::Librdkafka;
 use crate::native::Native;
+use crate::shared_group::GroupSettings;
 use plimsoll_wire::compression::Compression;
 use plimsoll_workloads::CellSpec;
 use plimsoll_workloads::generate::Schedule;
 use plimsoll_workloads::language::{
-    ArrivalSpec, Codec, DriverKind, Isolation, PoisonEnd, RateSpec, TransactionMode,
+    ArrivalSpec, Assignor, Codec, DriverKind, Isolation, PoisonEnd, RateSpec, TransactionMode,
 };
-use plimsoll_workloads::units::Size;
+use plimsoll_workloads::units::{Size, Span};
 
 /// The client that the cell asks for.
 pub fn driver(spec: &CellSpec) -> &'static dyn Driver {
@@ -33,6 +34,16 @@ pub fn check(spec: &CellSpec) -> Result<(), DriveError> {
             field: "transactions.mode",
             value: spec.transactions.mode.to_string(),
             accepted: "produce with driver = librdkafka; the native one does both".to_owned(),
+        });
+    }
+    let assignor = spec.consumer.assignor;
+    if spec.driver == DriverKind::Native && assignor == Some(Assignor::CooperativeSticky) {
+        return Err(DriveError::Setting {
+            field: "consumer.assignor",
+            value: Assignor::CooperativeSticky.to_string(),
+            accepted: "range or roundrobin with driver = native, or its consumer.protocol = \
+                       consumer, which moves no more than it must; librdkafka does this one"
+                .to_owned(),
         });
     }
     Ok(())
@@ -111,6 +122,21 @@ pub fn consumer(spec: &CellSpec) -> ConsumerSettings {
         partition_max_bytes: as_i32(consumer.partition_fetch_bytes),
         read_committed: consumer.isolation == Isolation::ReadCommitted,
     }
+}
+
+/// How the consumers of a group behave towards it, where the cluster shares its
+/// partitions out.
+pub fn group(spec: &CellSpec) -> Option<GroupSettings> {
+    let consumer = &spec.consumer;
+    consumer.group.then(|| GroupSettings {
+        protocol: consumer.protocol,
+        assignor: consumer.assignor,
+        commit_interval: consumer.commit_interval.duration(),
+        session_timeout: consumer.session_timeout.duration(),
+        heartbeat: consumer.heartbeat.duration(),
+        restart_every: consumer.restart_every.map(Span::duration),
+        consumers: consumer.count,
+    })
 }
 
 /// What the cell's consumers do with each record.

@@ -12,6 +12,7 @@ use crate::error::DriveError;
 use crate::feed::{Feed, FeedSettings};
 use crate::labour::{Labour, LabourSettings};
 use crate::record::{CommitBoard, Depot, Recorder, Window};
+use crate::shared_group::{Seat, SharedGroup};
 use crate::verify::{Lanes, Verifier};
 use plimsoll_workloads::CellSpec;
 use plimsoll_workloads::generate::{Records, Schedule, Transactions, Worker};
@@ -44,6 +45,8 @@ pub struct Crew<'a> {
     pub on_time: u32,
     /// Where intervals go.
     pub depot: Arc<Depot>,
+    /// The groups whose partitions the cluster shares out; empty where it does not.
+    pub shared: Vec<Arc<SharedGroup>>,
     /// The commits, where there are transactions and somebody waits for them.
     pub commits: Option<Arc<CommitBoard>>,
     /// The seed of what the workers draw.
@@ -214,16 +217,25 @@ impl Crew<'_> {
         let own = (0..count).filter(|index| self.share.has(*index));
         let jobs = own.map(|index| {
             let partitions = 0..self.spec.topic.partitions;
+            let shared = self.shared.get(group as usize);
             let job = ConsumerJob {
                 worker: group * count + index,
                 route: Arc::clone(&self.route),
                 settings: Arc::clone(&settings),
                 starts: self.starts(group),
                 partitions: partitions
-                    .filter(|partition| partition % count == index)
+                    .filter(|partition| shared.is_none() && partition % count == index)
                     .collect(),
+                seat: shared.map(|shared| Seat {
+                    group: Arc::clone(shared),
+                    index,
+                }),
                 inspect: Inspect {
-                    verifier: Verifier::new(self.lanes),
+                    verifier: match shared {
+                        None => Verifier::new(self.lanes),
+                        Some(_) => Verifier::new(Lanes::NONE),
+                    },
+                    group: shared.cloned(),
                     recorder: self.consumer_recorder(group),
                     marking: self.marking,
                     commits: self.commits.clone(),

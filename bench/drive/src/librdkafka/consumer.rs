@@ -1,5 +1,6 @@
 //! Consuming through librdkafka: partitions assigned, from their beginning.
 
+use super::group;
 use crate::clock::Mono;
 use crate::driver::{Consumed, ConsumerJob, ConsumerSettings, FinishLine, Incoming, Route};
 use crate::error::DriveError;
@@ -14,9 +15,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a poll waits, so that the finish line is noticed.
-const POLL: Duration = Duration::from_millis(20);
+pub(super) const POLL: Duration = Duration::from_millis(20);
 /// Messages between looks at the finish line.
-const LOOK_EVERY: u32 = 1024;
+pub(super) const LOOK_EVERY: u32 = 1024;
 /// How long seeking within a partition may take.
 const SEEK: Duration = Duration::from_secs(5);
 
@@ -37,6 +38,9 @@ impl ConsumerContext for Context {}
 /// Runs one consumer to the finish line.
 pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
     job.finish.wait_for(job.starts);
+    if let Some(seat) = job.seat.clone() {
+        return group::consume(job, &seat);
+    }
     let client: BaseConsumer<Context> =
         config(&job.route, &job.settings)?.create_with_context(Context)?;
     let mut assignment = TopicPartitionList::new();
@@ -89,14 +93,14 @@ pub fn consume(mut job: ConsumerJob) -> Result<Consumed, DriveError> {
 /// was met before the line was drawn tells nothing. So when the line is drawn
 /// every partition is sought anew, which drops what the client had queued.
 #[derive(Default)]
-struct Line {
+pub(super) struct Line {
     sought: bool,
 }
 
 impl Line {
-    fn look(
+    pub(super) fn look<C: ConsumerContext>(
         &mut self,
-        client: &BaseConsumer<Context>,
+        client: &BaseConsumer<C>,
         job: &ConsumerJob,
         positions: &BTreeMap<u32, i64>,
     ) -> Result<(), KafkaError> {
@@ -114,7 +118,12 @@ impl Line {
     }
 
     /// The end of `partition` was met: there is nothing to read before the line.
-    fn reached(&self, partition: u32, finish: &FinishLine, positions: &mut BTreeMap<u32, i64>) {
+    pub(super) fn reached(
+        &self,
+        partition: u32,
+        finish: &FinishLine,
+        positions: &mut BTreeMap<u32, i64>,
+    ) {
         if let Some(end) = finish.end(partition).filter(|_| self.sought) {
             let position = positions.entry(partition).or_default();
             *position = end.max(*position);
@@ -122,7 +131,7 @@ impl Line {
     }
 }
 
-fn judge(
+pub(super) fn judge(
     job: &mut ConsumerJob,
     positions: &mut BTreeMap<u32, i64>,
     message: &BorrowedMessage<'_>,
@@ -157,11 +166,14 @@ fn judge(
     Ok(())
 }
 
-fn is_fatal(error: &KafkaError) -> bool {
+pub(super) fn is_fatal(error: &KafkaError) -> bool {
     error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::Fatal)
 }
 
-fn config(route: &Route, settings: &ConsumerSettings) -> Result<ClientConfig, DriveError> {
+pub(super) fn config(
+    route: &Route,
+    settings: &ConsumerSettings,
+) -> Result<ClientConfig, DriveError> {
     /// librdkafka refuses a total below a message's maximum.
     const FETCH_BYTES_MIN: i32 = 1_000_000;
     let isolation = if settings.read_committed {

@@ -5,6 +5,7 @@
 //! handed over, so that both clients put the same records in the same places.
 
 mod consumer;
+mod group;
 mod producer;
 mod transactions;
 

@@ -8,6 +8,7 @@ use super::aborted::Aborted;
 use super::conn::Conn;
 use super::control::Control;
 use super::fetch_codec::{self, FETCH_KEY, FETCH_VERSION, FetchRequest, FetchResponse};
+use super::group;
 use crate::clock::{Mono, sharpen_timers, sleep_until, timespec};
 use crate::driver::{Consumed, ConsumerJob, Incoming, Inspect};
 use crate::error::{DriveError, is_retriable};
@@ -32,6 +33,9 @@ const RECONNECT_GAP_NANOS: u64 = 50_000_000;
 pub fn consume(job: ConsumerJob) -> Result<Consumed, DriveError> {
     sharpen_timers();
     job.finish.wait_for(job.starts);
+    if let Some(seat) = job.seat.clone() {
+        return group::consume(job, &seat);
+    }
     let mut consumer = Consumer::new(job);
     consumer.connect(Mono::now().after(RECOVER))?;
     while !consumer.is_done() {
@@ -39,28 +43,13 @@ pub fn consume(job: ConsumerJob) -> Result<Consumed, DriveError> {
             consumer.recover(error)?;
         }
     }
-    let Consumer {
-        job,
-        positions,
-        cut_short,
-        ..
-    } = consumer;
-    let mut unfinished = job
-        .finish
-        .unfinished(positions.iter().map(|(p, at)| (*p, at.get())));
-    unfinished.extend(cut_short);
-    Ok(Consumed {
-        partitions: job.partitions,
-        unfinished,
-        poison: job.inspect.labour.counts(),
-        verifier: job.inspect.verifier,
-    })
+    Ok(consumer.report())
 }
 
-struct Consumer {
-    job: ConsumerJob,
+pub(super) struct Consumer {
+    pub(super) job: ConsumerJob,
     /// The next offset to read, by partition.
-    positions: BTreeMap<u32, Offset>,
+    pub(super) positions: BTreeMap<u32, Offset>,
     leaders: Vec<NodeId>,
     links: BTreeMap<NodeId, Link>,
     spare: Vec<u8>,
@@ -79,7 +68,7 @@ struct Link {
 }
 
 impl Consumer {
-    fn new(job: ConsumerJob) -> Self {
+    pub(super) fn new(job: ConsumerJob) -> Self {
         Self {
             positions: job
                 .partitions
@@ -95,6 +84,31 @@ impl Consumer {
         }
     }
 
+    /// Reads these partitions from now on, and no others.
+    pub(super) fn take_on(&mut self, positions: BTreeMap<u32, Offset>) -> Result<(), DriveError> {
+        self.links.clear();
+        self.positions = positions;
+        match self.connect(Mono::now().after(RECOVER)) {
+            Err(error) => self.recover(error),
+            done => done,
+        }
+    }
+
+    /// What it read.
+    pub(super) fn report(self) -> Consumed {
+        let job = self.job;
+        let mut unfinished = job
+            .finish
+            .unfinished(self.positions.iter().map(|(p, at)| (*p, at.get())));
+        unfinished.extend(self.cut_short);
+        Consumed {
+            partitions: job.partitions,
+            unfinished,
+            poison: job.inspect.labour.counts(),
+            verifier: job.inspect.verifier,
+        }
+    }
+
     fn is_done(&self) -> bool {
         let past = |(partition, position): (&u32, &Offset)| {
             self.job.finish.is_past(*partition, position.get())
@@ -102,7 +116,8 @@ impl Consumer {
         self.job.finish.is_abandoned() || self.positions.iter().all(past)
     }
 
-    fn turn(&mut self) -> Result<(), DriveError> {
+    /// Asks, and judges what has come; waits a little when nothing has.
+    pub(super) fn turn(&mut self) -> Result<(), DriveError> {
         let nodes: Vec<NodeId> = self.links.keys().copied().collect();
         let mut received = false;
         for node in nodes {
@@ -212,7 +227,7 @@ impl Consumer {
                 }
                 let inspect = &mut self.job.inspect;
                 if batch::verify_crc(bytes).is_err() {
-                    (0..header.record_count).for_each(|_| inspect.verifier.observe_corrupt());
+                    (0..header.record_count).for_each(|_| inspect.damaged(partition));
                     continue;
                 }
                 if !judge_batch(inspect, partition, bytes, &mut self.inflater)? {
@@ -245,7 +260,8 @@ impl Consumer {
         }
     }
 
-    fn recover(&mut self, error: DriveError) -> Result<(), DriveError> {
+    /// Connects again where that may help.
+    pub(super) fn recover(&mut self, error: DriveError) -> Result<(), DriveError> {
         if !matches!(error, DriveError::Io { .. } | DriveError::Timeout { .. }) {
             return Err(error);
         }

@@ -8,6 +8,7 @@ mod consumer;
 pub mod control;
 mod coordinator;
 mod fetch_codec;
+mod group;
 mod link;
 mod part;
 mod produce_codec;

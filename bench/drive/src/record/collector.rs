@@ -115,6 +115,9 @@ pub struct Collector {
     log: Option<HlogWriter>,
     /// Closed intervals, where they are to be sent on.
     kept: Option<Vec<Interval>>,
+    /// Where closed intervals go that another collector puts together with those
+    /// of others.
+    onward: Option<Arc<Depot>>,
 }
 
 impl Collector {
@@ -136,7 +139,15 @@ impl Collector {
             collected: Collected::default(),
             log,
             kept: None,
+            onward: None,
         }
+    }
+
+    /// The same, each closed interval being delivered to `depot` in turn.
+    #[must_use]
+    pub fn passing_on(mut self, depot: Arc<Depot>) -> Self {
+        self.onward = Some(depot);
+        self
     }
 
     /// A collector that keeps every interval, for another to take in.
@@ -183,8 +194,10 @@ impl Collector {
             self.closed_before = entry.key().saturating_add(1);
             let interval = entry.remove();
             self.close(&interval)?;
-            if let Some(kept) = &mut self.kept {
-                kept.push(interval);
+            match (&mut self.kept, &self.onward) {
+                (Some(kept), _) => kept.push(interval),
+                (None, Some(onward)) => onward.deliver(interval),
+                (None, None) => {}
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::cell::{
 };
 use crate::clock::Mono;
 use crate::error::DriveError;
+use crate::observe::DiskUse;
 use crate::record::Window;
 use plimsoll_results::{CellResult, WorkerClock};
 use plimsoll_workloads::language::RateSpec;
@@ -71,6 +72,20 @@ impl Seat {
 /// Refuses what several processes cannot carry together.
 fn check_shared(spec: &CellSpec, members: usize) -> Result<(), DriveError> {
     check(spec)?;
+    if !spec.workloads.is_empty() {
+        return Err(DriveError::Setting {
+            field: "workload",
+            value: format!("{} at once", spec.workloads.len()),
+            accepted: "a single workload where several processes carry it".to_owned(),
+        });
+    }
+    if spec.consumer.group {
+        return Err(DriveError::Setting {
+            field: "consumer.group",
+            value: "true".to_owned(),
+            accepted: "false where several processes carry the load".to_owned(),
+        });
+    }
     if (spec.producer.count as usize) < members {
         return Err(DriveError::Setting {
             field: "producer.count",
@@ -419,6 +434,8 @@ impl Lead {
                 cores: merged.cores,
                 backlog: Vec::new(),
                 lags: Vec::new(),
+                disk: DiskUse::default(),
+                moves: None,
                 histogram_file,
             },
         );

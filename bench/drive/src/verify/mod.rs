@@ -65,6 +65,12 @@ pub struct Lanes {
 }
 
 impl Lanes {
+    /// No lanes, where others judge.
+    pub const NONE: Self = Self {
+        producers: 0,
+        partitions: 0,
+    };
+
     /// The most lanes that one run may have: 128 bytes each.
     pub const MAX: u64 = 4_000_000;
 
@@ -146,6 +152,19 @@ impl Verifier {
         for (at, (own, its)) in self.seen.iter_mut().zip(other.seen).enumerate() {
             if u32::try_from(at % partitions).is_ok_and(&is_its) {
                 *own = its;
+            }
+        }
+    }
+
+    /// Takes in what was read of one partition, as if it were the only one.
+    pub fn absorb_partition(&mut self, partition: u32, other: &Self) {
+        self.consumed += other.consumed;
+        self.corrupt += other.corrupt;
+        self.aborted += other.aborted;
+        for (producer, its) in (0u32..).zip(&other.seen) {
+            let own = self.lanes.index(producer, partition);
+            if let Some(own) = own.and_then(|at| self.seen.get_mut(at)) {
+                own.clone_from(its);
             }
         }
     }

@@ -1,0 +1,129 @@
+//! The topics of a cell: made for it, and deleted after it whatever happens. So are
+//! the groups that its consumers were in.
+
+use super::processors;
+use super::run::{Bench, Target, group_name};
+use super::settings;
+use crate::admin::Admin;
+use crate::clock::wall_ms;
+use crate::dead_letters::{self, DeadLetters};
+use crate::driver::Route;
+use crate::error::DriveError;
+use crate::native::control::{Control, NewTopic};
+use plimsoll_results::CellResult;
+use plimsoll_workloads::{Cell, Run};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Makes a topic for a cell, lets `carry` measure on it, and deletes it.
+pub(crate) fn on_a_fresh_topic<'a>(
+    target: &'a Target,
+    cell: &'a Cell,
+    run: &'a Run,
+    carry: impl FnOnce(Bench<'a>) -> Result<CellResult, DriveError>,
+) -> Result<CellResult, DriveError> {
+    let mut stage = Stage::default();
+    let outcome = stage.set(target, cell, run, None).and_then(carry);
+    stage.strike(target);
+    outcome
+}
+
+/// The topics that were made, and groups that may be.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    topics: Vec<String>,
+    groups: Vec<String>,
+}
+
+impl Stage {
+    /// Makes the topics of a cell, or of its workload `name`, and prepares what
+    /// is sent to them.
+    pub(super) fn set<'a>(
+        &mut self,
+        target: &'a Target,
+        cell: &'a Cell,
+        run: &'a Run,
+        name: Option<&'a str>,
+    ) -> Result<Bench<'a>, DriveError> {
+        let mut control = Control::reach(&target.bootstrap)?;
+        let suffix = name.map_or_else(String::new, |name| format!("-{name}"));
+        let topic = NewTopic {
+            name: format!(
+                "plimsoll-{}-{}-{:x}{suffix}",
+                cell.id,
+                run.repeat,
+                wall_ms()
+            ),
+            partitions: cell.spec.topic.partitions,
+            replication_factor: i16::try_from(cell.spec.topic.replication_factor)
+                .unwrap_or(i16::MAX),
+            configs: own(cell.spec.topic.configs.iter()),
+        };
+        let route = self.make(&mut control, target, topic.clone())?;
+        if settings::has_dead_letters(&cell.spec) {
+            DeadLetters::create(&mut control, &topic)?;
+            self.topics
+                .push(format!("{}{}", topic.name, dead_letters::SUFFIX));
+        }
+        let input = settings::copies(&cell.spec).then(|| NewTopic {
+            name: format!("{}{}", topic.name, processors::INPUT_SUFFIX),
+            ..topic
+        });
+        let input = input.map(|input| self.make(&mut control, target, input).map(Arc::new));
+        let input = input.transpose()?;
+        let bench = Bench::prepare(target, cell, run, route)?;
+        if cell.spec.consumer.group {
+            let names = (0..bench.groups()).map(|group| group_name(&bench.route.topic, group));
+            self.groups.extend(names);
+        }
+        Ok(Bench {
+            input,
+            name,
+            ..bench
+        })
+    }
+
+    fn make(
+        &mut self,
+        control: &mut Control,
+        target: &Target,
+        topic: NewTopic,
+    ) -> Result<Route, DriveError> {
+        let leaders = control.create_topic(&topic)?;
+        self.topics.push(topic.name.clone());
+        Ok(Route {
+            bootstrap: target.bootstrap.clone(),
+            topic: topic.name,
+            leaders,
+        })
+    }
+
+    /// Deletes them, the last one first.
+    pub(super) fn strike(&self, target: &Target) {
+        if self.topics.is_empty() {
+            return;
+        }
+        if !self.groups.is_empty() {
+            let deleted = Admin::reach(&target.bootstrap).and_then(|mut admin| {
+                let mut groups = self.groups.iter();
+                groups.try_for_each(|name| admin.delete_group(name))
+            });
+            if let Err(error) = deleted {
+                tracing::debug!(groups = ?self.groups, %error, "a cell's groups stay behind");
+            }
+        }
+        let deleted = Control::reach(&target.bootstrap).and_then(|mut control| {
+            let mut topics = self.topics.iter().rev();
+            topics.try_for_each(|name| control.delete_topic(name))
+        });
+        if let Err(error) = deleted {
+            tracing::debug!(topics = ?self.topics, %error, "a cell's topics stay behind");
+        }
+    }
+}
+
+fn own<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
