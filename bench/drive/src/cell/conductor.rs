@@ -147,11 +147,7 @@ impl Conductor<'_> {
                 self.end_window();
             }
         }
-        let phase = match now {
-            now if now < self.window.from => Phase::WarmUp,
-            now if now < self.window.to => Phase::Measure,
-            _ => Phase::Drain,
-        };
+        let phase = Phase::at(&self.window, now);
         let pulse = self.pulse(now);
         (self.options.progress)(&Progress {
             pulse,

@@ -1,6 +1,8 @@
 //! What a cell tells while it runs, and how it is told to stop.
 
+use crate::clock::Mono;
 use crate::observe::Cores;
+use crate::record::Window;
 use plimsoll_results::Second;
 use std::path::Path;
 use std::time::Duration;
@@ -37,6 +39,17 @@ pub enum Phase {
     Fill,
     /// Trying rates, of which none is the answer yet.
     Search,
+}
+
+impl Phase {
+    /// Where in its window a cell is.
+    pub(crate) fn at(window: &Window, now: Mono) -> Self {
+        match now {
+            now if now < window.from => Self::WarmUp,
+            now if now < window.to => Self::Measure,
+            _ => Self::Drain,
+        }
+    }
 }
 
 /// How a cell gets on.

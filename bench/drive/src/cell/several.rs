@@ -215,11 +215,7 @@ fn tend(
         }
         (options.progress)(&Progress {
             pulse: None,
-            phase: match now {
-                now if now < window.from => Phase::WarmUp,
-                now if now < window.to => Phase::Measure,
-                _ => Phase::Drain,
-            },
+            phase: Phase::at(window, now),
             elapsed: now.elapsed_since(window.start),
             of: window.to.elapsed_since(window.start),
             acknowledged: acknowledged

@@ -448,11 +448,7 @@ impl Lead {
         let now = Mono::now();
         Progress {
             pulse: None,
-            phase: match now {
-                now if now < window.from => Phase::WarmUp,
-                now if now < window.to => Phase::Measure,
-                _ => Phase::Drain,
-            },
+            phase: Phase::at(window, now),
             elapsed: now.elapsed_since(window.start),
             of: window.to.elapsed_since(window.start),
             acknowledged: self.members.iter().map(|seat| seat.acknowledged).sum(),
