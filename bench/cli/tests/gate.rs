@@ -4,7 +4,7 @@
 //! the machine can hide it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 const PLIMSOLL: &str = env!("CARGO_BIN_EXE_plimsoll");
@@ -47,14 +47,34 @@ fn check(output: &Output, code: i32, said: &str) {
     assert!(text.contains(said), "{text} lacks {said}");
 }
 
-/// A broker five times as slow as it could be.
-fn slow_broker(dir: &Path) -> PathBuf {
+/// A program that is a shell script.
+fn script(dir: &Path, name: &str, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
-    let path = dir.join("slow");
-    let script = format!("#!/bin/sh\nexec \"{PLIMSOLL}\" \"$@\" --test-only-slowdown 400\n");
-    fs::write(&path, script).expect("writes");
+    let path = dir.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}")).expect("writes");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("sets the mode");
-    path
+}
+
+/// A broker five times as slow as it could be.
+fn slow_broker(dir: &Path) {
+    let text = format!("exec \"{PLIMSOLL}\" \"$@\" --test-only-slowdown 400\n");
+    script(dir, "slow", &text);
+}
+
+/// A bench program that leaves what criterion leaves: a benchmark of its own and
+/// one of about `nanos` that all of them have.
+fn bench_program(dir: &Path, name: &str, nanos: u32) {
+    let text = format!(
+        "put() {{\n\
+         mkdir -p \"$CRITERION_HOME/$1/new\"\n\
+         echo \"{{\\\"full_id\\\":\\\"$1\\\"}}\" > \"$CRITERION_HOME/$1/new/benchmark.json\"\n\
+         echo \"{{\\\"median\\\":{{\\\"point_estimate\\\":$2}}}}\" > \"$CRITERION_HOME/$1/new/estimates.json\"\n\
+         }}\n\
+         case \"$*\" in *nothing*) exit 0;; esac\n\
+         put shared/16 $(({nanos} + $$ % 7))\n\
+         put {name} 50\n"
+    );
+    script(dir, name, &text);
 }
 
 #[test]
@@ -102,6 +122,78 @@ fn a_slower_broker_fails_live_and_from_what_was_stored() {
     ];
     let said = "cannot be judged from 1 result a side";
     check(&gate(dir, &few), 3, said);
+}
+
+#[test]
+fn benchmarks_are_gated_live_and_from_what_criterion_stored() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let dir = dir.path();
+    bench_program(dir, "before", 1000);
+    bench_program(dir, "after", 1500);
+    let live = |a: &str, b: &str| {
+        let sides = ["--criterion", "--a", a, "--b", b, "--set", "gate.pairs=8"];
+        gate(dir, &[&sides[..], &["--quiet", "--out", "out"]].concat())
+    };
+    let output = live("bin:before", "bin:after");
+    check(&output, 1, "FAIL: shared/16 is");
+    check(&output, 1, "Only A has before: not compared.");
+    let json = fs::read_to_string(dir.join("out/gate.json")).expect("written");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["series"][0]["b"].as_array().map(Vec::len), Some(8));
+    check(
+        &live("bin:after", "bin:before"),
+        0,
+        "PASS: shared/16 is not worse",
+    );
+
+    let names = |program: &str| {
+        (1..=5)
+            .map(|n| format!("{program}-{n}"))
+            .collect::<Vec<_>>()
+    };
+    for (program, home) in [("before", names("before")), ("after", names("after"))] {
+        for home in home {
+            let status = Command::new(dir.join(program))
+                .env("CRITERION_HOME", dir.join(home))
+                .status();
+            assert!(status.is_ok_and(|status| status.success()));
+        }
+    }
+    let stored = |a: &[String], b: &[String]| {
+        let words = ["--criterion", "--baseline"].map(str::to_owned);
+        let words = [&words[..], a, &["--candidate".to_owned()], b].concat();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        gate(dir, &words)
+    };
+    let (before, after) = (names("before"), names("after"));
+    check(&stored(&before, &after), 1, "FAIL: shared/16 is");
+    check(&stored(&after, &before), 0, "PASS");
+    let few = stored(&before[..2], &after[..2]);
+    check(&few, 3, "nothing can fail before 5 measurements a side");
+}
+
+#[test]
+fn benchmarks_that_cannot_be_gated_exit_with_two_and_say_why() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let dir = dir.path();
+    bench_program(dir, "before", 1000);
+    let both = ["--criterion", "--a", "bin:before", "--b", "bin:before"];
+    let check = |more: &[&str], said: &str| {
+        check(&gate(dir, &[&both[..], more].concat()), 2, said);
+    };
+    check(
+        &["--set", "topic.partitions=3"],
+        "accepted with --criterion",
+    );
+    check(
+        &["--b", "set:producer.acks=1"],
+        "a benchmark has no settings",
+    );
+    check(&["--only", "nothing"], "the program measured nothing");
+    check(&["gate"], "cannot be used with");
+    self::check(&gate(dir, &["--criterion"]), 2, "which package?");
+    let absent = ["--criterion", "--baseline", "x", "--candidate", "y"];
+    self::check(&gate(dir, &absent), 2, "cannot read x");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Results that were stored at different times do not share the machine's mood
 //! of the minute, so nothing cancels, and the repeats within one result share
 //! it, so they are no evidence of their own. Here each *result* is one value.
-//! That takes more of them than most people have: with α = 1 % it takes four
+//! That takes more of them than most people have: with α = 1 % it takes five
 //! on each side until anything can fail.
 
 use crate::judge::{Direction, judge_groups, validated_alpha};
@@ -40,6 +40,18 @@ pub fn weigh_groups(metrics: &[Groups], alpha: f64) -> Result<Outcome, GateError
         .collect();
     let smaller = metrics.iter().map(|m| m.a.len().min(m.b.len())).min();
     Ok(weigh(&evidence, smaller.unwrap_or(0), alpha))
+}
+
+/// The fewest values a side with which `metrics` metrics, every value of B worse
+/// than all of A, could fail at `alpha`.
+pub fn values_min(metrics: usize, alpha: f64) -> usize {
+    let share = alpha / metrics.max(1) as f64;
+    // One choice of n out of 2n is the worst one: C(2n, n) ways.
+    let ways = |n: usize| (1..=n).fold(1.0, |ways, i| ways * (n + i) as f64 / i as f64);
+    let enough = |n: &usize| 1.0 / ways(*n) <= share;
+    (1..=rank_sum::GROUP_MAX)
+        .find(enough)
+        .unwrap_or(rank_sum::GROUP_MAX)
 }
 
 fn median(values: &[f64]) -> f64 {
@@ -110,6 +122,15 @@ mod tests {
         check(&a, &b, Verdict::Fail);
         check(&b, &a, Verdict::Pass);
         check(&a, &[100.2, 100.8, 99.2, 100.4, 99.6], Verdict::Pass);
+    }
+
+    #[test]
+    fn it_takes_some_values_until_anything_can_fail() {
+        assert_eq!(values_min(1, ALPHA), 5);
+        let (a, b) = ([1.0, 1.01, 1.02, 1.03, 1.04], [2.0, 2.01, 2.02, 2.03, 2.04]);
+        check(&a, &b, Verdict::Fail);
+        check(&a[..4], &b[..4], Verdict::Inconclusive);
+        assert_eq!(values_min(24, ALPHA), 7);
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub struct GateReport {
     /// Records that B lost or damaged and A did not: a failure of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<String>,
+    /// What else a reader of the verdict must know, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How values were compared.

@@ -5,6 +5,7 @@
 
 use crate::GateError;
 use crate::judge::{Verdict, differences, judge, validated_alpha};
+use crate::report::Series;
 use crate::weigh::{Evidence, MetricRule, Outcome, weigh};
 use plimsoll_results::stats::Spread;
 
@@ -27,6 +28,21 @@ const LOOKS: [usize; 3] = [10, 20, 30];
 /// probability of at most α, whatever the noise (Bonferroni).
 const EARLY_LOOK_SHARE: f64 = 0.125;
 
+/// The fewest pairs of a session in which `metrics` metrics, all of them worse
+/// in every pair, could fail at `alpha`.
+pub fn pairs_min(metrics: usize, alpha: f64) -> usize {
+    let enough = |pairs: &usize| {
+        let early = looks(*pairs).count() as f64 * EARLY_LOOK_SHARE;
+        0.5_f64.powf(*pairs as f64) <= alpha * (1.0 - early) / metrics.max(1) as f64
+    };
+    (1..).find(enough).unwrap_or(usize::MAX)
+}
+
+fn looks(pairs_planned: usize) -> impl Iterator<Item = usize> {
+    let early = move |look: &usize| *look < pairs_planned;
+    LOOKS.into_iter().filter(early)
+}
+
 impl Session {
     /// A session over `metrics` that ends after `pairs_planned` pairs and raises
     /// a false alarm with a probability of at most `alpha`.
@@ -39,16 +55,12 @@ impl Session {
         for metric in &metrics {
             metric.rules.validated()?;
         }
-        let looks = LOOKS
-            .into_iter()
-            .filter(|look| *look < pairs_planned)
-            .collect();
         Ok(Self {
             differences: vec![Vec::with_capacity(pairs_planned); metrics.len()],
             values: vec![Vec::with_capacity(pairs_planned); metrics.len()],
             metrics,
             alpha,
-            looks,
+            looks: looks(pairs_planned).collect(),
             pairs_planned,
         })
     }
@@ -104,9 +116,24 @@ impl Session {
         self.outcome(self.alpha * (1.0 - early))
     }
 
-    /// Each metric's pairs, `(A, B)`.
-    pub fn values(&self) -> &[Vec<(f64, f64)>] {
-        &self.values
+    /// Pairs that the session ends after.
+    pub const fn pairs_planned(&self) -> usize {
+        self.pairs_planned
+    }
+
+    /// Each metric's values so far, by side.
+    pub fn series(&self) -> Vec<Series> {
+        let named = self.metrics.iter().zip(&self.values);
+        named
+            .map(|(metric, pairs)| {
+                let (a, b) = pairs.iter().copied().unzip();
+                Series {
+                    name: metric.name.clone(),
+                    a,
+                    b,
+                }
+            })
+            .collect()
     }
 
     fn outcome(&self, alpha: f64) -> Outcome {
@@ -186,6 +213,24 @@ mod tests {
         assert_eq!(outcome.verdict, Verdict::Fail);
         assert_eq!(outcome.metrics[0].judgement.verdict, Verdict::Pass);
         assert_eq!(outcome.metrics[1].judgement.verdict, Verdict::Fail);
+    }
+
+    #[test]
+    fn more_metrics_take_more_pairs_until_anything_can_fail() {
+        assert_eq!(pairs_min(1, ALPHA), 7);
+        for metrics in [1, 3, 24, 200] {
+            let least = pairs_min(metrics, ALPHA);
+            for (pairs, expected) in [(least, Verdict::Fail), (least - 1, Verdict::Inconclusive)] {
+                let rules = (0..metrics).map(|at| metric(&at.to_string())).collect();
+                let mut session = Session::new(rules, ALPHA, pairs).expect("good rules");
+                feed(&mut session, &vec![2.0; metrics], pairs);
+                let outcome = session.so_far();
+                assert_eq!(
+                    outcome.verdict, expected,
+                    "{metrics} metrics, {pairs} pairs"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A git revision's broker, built in a scratch worktree.
+//! Git revisions, built in scratch worktrees.
 //!
-//! Built binaries are kept by their commit under `target/gate`, so that a
+//! Built brokers are kept by their commit under `target/gate`, so that a
 //! revision is built once. The worktree lies there too and is removed after the
 //! build; the working tree of the user is not touched.
 
@@ -15,55 +15,100 @@ use std::process::{Command, Stdio};
 /// Hash digits in a file's name.
 const SHORT: usize = 12;
 
+/// Where revisions are built, of this directory's repository.
+pub struct Scratch {
+    /// The repository's working tree.
+    pub top: PathBuf,
+    /// `target/gate` of it.
+    pub dir: PathBuf,
+}
+
+impl Scratch {
+    /// Finds it, and creates the directory.
+    ///
+    /// # Errors
+    /// Outside a repository, or when the directory cannot be created.
+    pub fn here() -> anyhow::Result<Self> {
+        let top = PathBuf::from(git(Path::new("."), ["rev-parse", "--show-toplevel"])?);
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| top.join("target"), PathBuf::from);
+        let dir = std::path::absolute(target)?.join("gate");
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Ok(Self { top, dir })
+    }
+
+    /// Where cargo builds, shared by all revisions.
+    pub fn target(&self) -> PathBuf {
+        self.dir.join("build")
+    }
+
+    /// A worktree of a commit under this name; says that it will be built.
+    ///
+    /// # Errors
+    /// When git cannot make it.
+    pub fn check_out(&self, name: &str, commit: &str, quiet: bool) -> anyhow::Result<Worktree> {
+        if !quiet {
+            eprintln!("building {} under {}", short(commit), self.dir.display());
+        }
+        Worktree::add(&self.top, self.dir.join(name), commit)
+    }
+}
+
+/// A commit's first digits.
+pub fn short(commit: &str) -> &str {
+    commit.get(..SHORT).unwrap_or(commit)
+}
+
 /// The plimsoll binary of a commit of this directory's repository.
 pub fn binary_of(commit: &str, quiet: bool) -> anyhow::Result<PathBuf> {
-    let top = PathBuf::from(git(Path::new("."), ["rev-parse", "--show-toplevel"])?);
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| top.join("target"), PathBuf::from);
-    let scratch = std::path::absolute(target)?.join("gate");
-    let short = commit.get(..SHORT).unwrap_or(commit);
-    let binary = scratch.join(format!("plimsoll-{short}"));
+    let scratch = Scratch::here()?;
+    let binary = scratch.dir.join(format!("plimsoll-{}", short(commit)));
     if binary.is_file() {
         return Ok(binary);
     }
-    fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
-    if !quiet {
-        eprintln!("building {short} under {}", scratch.display());
-    }
-    let tree = Worktree::add(&top, scratch.join("tree"), commit)?;
-    let built = build(&tree.path, &scratch.join("build"))?;
+    let tree = scratch.check_out("tree", commit, quiet)?;
+    let target = scratch.target();
+    let words = ["build", "--release", "--package", "plimsoll", "--bin"];
+    cargo(&tree.path, &words, &["plimsoll"], Some(&target))?;
+    let built = target.join("release").join("plimsoll");
     fs::copy(&built, &binary).with_context(|| format!("cannot keep {}", binary.display()))?;
     Ok(binary)
 }
 
-/// Builds the release binary of a working tree.
-fn build(tree: &Path, target: &Path) -> anyhow::Result<PathBuf> {
+/// What cargo says on standard output when it does this in a working tree;
+/// builds into `target`, or where the tree's own settings say.
+///
+/// # Errors
+/// When cargo cannot be run, or fails, with what it said.
+pub fn cargo(
+    tree: &Path,
+    words: &[&str],
+    more: &[&str],
+    target: Option<&Path>,
+) -> anyhow::Result<String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "--package",
-            "plimsoll",
-            "--bin",
-            "plimsoll",
-        ])
-        .env("CARGO_TARGET_DIR", target)
+    let mut command = Command::new(cargo);
+    command.args(words).args(more).arg("--quiet");
+    if let Some(target) = target {
+        command.env("CARGO_TARGET_DIR", target);
+    }
+    let output = command
         .current_dir(tree)
         .stdin(Stdio::null())
         .output()
         .context("cannot run cargo")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("the revision does not build:\n{}", said.trim());
+        bail!("{} does not build:\n{}", tree.display(), said.trim());
     }
-    Ok(target.join("release").join("plimsoll"))
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// A worktree that goes away with this value.
-struct Worktree {
+pub struct Worktree {
     top: PathBuf,
-    path: PathBuf,
+    /// Its directory.
+    pub path: PathBuf,
 }
 
 impl Worktree {

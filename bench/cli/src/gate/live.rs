@@ -1,4 +1,4 @@
-//! A and B, run in pairs.
+//! A workload's runs of A and B in pairs.
 //!
 //! Within a pair the two sides run one after the other in random order, each on
 //! a fresh broker: what a process happens to be given at its start, such as the
@@ -7,6 +7,7 @@
 //! count; it is run again.
 
 use super::build::binary_of;
+use super::duel::{Billing, Contest, Duel, Pair};
 use super::metrics::{Gauge, gauges};
 use super::side::{Side, Source};
 use super::{Args, write};
@@ -15,20 +16,13 @@ use crate::interrupt::Stop;
 use crate::run::session::{head, is_interruption, run_once};
 use crate::run::target::TargetChoice;
 use anyhow::{Context as _, anyhow, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use plimsoll_gate::order::Order;
-use plimsoll_gate::report::SCHEMA_VERSION;
-use plimsoll_gate::{Discarded, Ended, GateReport, Method, Outcome, Series, Session};
+use plimsoll_gate::{Discarded, GateReport};
 use plimsoll_results::{CellResult, RunResult};
 use plimsoll_workloads::{Plan, Run, Spec};
-use std::env;
-use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
 
 /// Cells that a gate's workload may have.
 const CELLS_MAX: usize = 16;
-/// Pairs between two lines of progress where there is no terminal.
-const LINE_EVERY: usize = 10;
 
 /// One side, ready to run.
 struct Contender {
@@ -82,11 +76,13 @@ pub fn judge(
 ) -> Result<GateReport, Failure> {
     let (a, spec) = Contender::prepare(workload, sets, &a, args)?;
     let (b, _) = Contender::prepare(workload, sets, &b, args)?;
-    let mut duel = Duel::new(spec, [a, b], stop, args.quiet)?;
-    let ended = duel.run()?;
-    let report = duel.report(ended);
-    let dir = write::directory(args.out.as_deref(), &duel.contenders[0].plan.name);
-    for (contender, name) in duel.contenders.iter_mut().zip(["a", "b"]) {
+    let mut rivals = Rivals::new(&spec, [a, b], stop)?;
+    let rules = rivals.gauges.iter().map(|gauge| gauge.rule.clone());
+    let mut duel = Duel::new(&spec, rules.collect(), args.quiet)?;
+    let ended = duel.run(&mut rivals)?;
+    let report = duel.report(ended, rivals.billing());
+    let dir = write::directory(args.out.as_deref(), &report.name);
+    for (contender, name) in rivals.contenders.iter_mut().zip(["a", "b"]) {
         contender.result.finished_at = jiff::Timestamp::now().to_string();
         plimsoll_results::save(&contender.result, &dir.join(name)).map_err(Failure::runtime)?;
     }
@@ -95,33 +91,14 @@ pub fn judge(
 }
 
 /// Two sides and what was measured of them so far.
-struct Duel<'s> {
-    spec: Spec,
+struct Rivals<'s> {
     contenders: [Contender; 2],
     gauges: Vec<Gauge>,
-    session: Session,
-    discarded: Vec<Discarded>,
-    damage: Vec<String>,
     stop: &'s Stop,
-    display: Display,
-    started: (Instant, String),
 }
 
-/// What one pair brought.
-enum Pair {
-    Counts(Vec<(f64, f64)>),
-    Discarded(Discarded),
-    Damaged(String),
-    Stopped,
-}
-
-impl<'s> Duel<'s> {
-    fn new(
-        spec: Spec,
-        contenders: [Contender; 2],
-        stop: &'s Stop,
-        quiet: bool,
-    ) -> anyhow::Result<Self> {
+impl<'s> Rivals<'s> {
+    fn new(spec: &Spec, contenders: [Contender; 2], stop: &'s Stop) -> anyhow::Result<Self> {
         let [a, b] = &contenders;
         let cells = a.plan.cells.len();
         if cells != b.plan.cells.len() {
@@ -142,75 +119,54 @@ impl<'s> Duel<'s> {
             );
         }
         let labels: Vec<String> = a.plan.cells.iter().map(|cell| a.plan.label(cell)).collect();
-        let gauges = gauges(&spec.gate, &labels);
-        let rules = gauges.iter().map(|gauge| gauge.rule.clone()).collect();
-        let session = Session::new(rules, spec.gate.alpha.get(), spec.gate.pairs as usize)?;
         Ok(Self {
-            display: Display::new(spec.gate.pairs, quiet),
-            started: (Instant::now(), jiff::Timestamp::now().to_string()),
-            spec,
+            gauges: gauges(&spec.gate, &labels),
             contenders,
-            gauges,
-            session,
-            discarded: Vec::new(),
-            damage: Vec::new(),
             stop,
         })
     }
 
-    fn run(&mut self) -> Result<Ended, Failure> {
-        let mut order = Order::seeded(self.spec.run.seed);
-        let planned = self.spec.gate.pairs as usize;
-        let ended = loop {
-            if self.is_out_of_time() {
-                break Ended::TimeBudget;
-            }
-            match self.pair(&mut order)? {
-                Pair::Stopped => break Ended::Stopped,
-                Pair::Damaged(how) => {
-                    self.damage.push(how);
-                    break Ended::Damage;
-                }
-                Pair::Discarded(why) => {
-                    self.discarded.push(why);
-                    if self.discarded.len() >= planned {
-                        break Ended::Unmeasurable;
-                    }
-                    continue;
-                }
-                Pair::Counts(values) => self.session.add(&values).map_err(Failure::runtime)?,
-            }
-            self.display.pair(&self.session, planned);
-            if self.session.done().is_some() {
-                break match self.session.pairs() < planned {
-                    true => Ended::ClearFailure,
-                    false => Ended::Complete,
-                };
-            }
-        };
-        self.display.finish();
-        Ok(ended)
+    fn billing(&self) -> Billing {
+        let [a, b] = &self.contenders;
+        Billing {
+            name: a.plan.name.clone(),
+            a: a.shown.clone(),
+            b: b.shown.clone(),
+            fingerprint: a.result.fingerprint.clone(),
+            notes: Vec::new(),
+        }
     }
 
-    /// Whether another pair of the usual length would take too long.
-    fn is_out_of_time(&self) -> bool {
-        let Some(budget) = self.spec.gate.time_budget else {
-            return false;
-        };
-        let run = u32::try_from(self.session.pairs() + self.discarded.len()).unwrap_or(u32::MAX);
-        let spent = self.started.0.elapsed();
-        run > 0 && spent + spent / run > budget.duration()
+    /// One run of one side; `None` when the user stopped it.
+    fn side(&self, side: usize, run: &Run) -> Result<Option<CellResult>, Failure> {
+        let contender = &self.contenders[side];
+        let cell = contender
+            .plan
+            .cells
+            .get(run.cell)
+            .context("the plan has that many cells")?;
+        match run_once(&contender.target, cell, run, self.stop, None, &mut |_| {}) {
+            Ok(result) => Ok(Some(result)),
+            Err(error) if is_interruption(&error) => Ok(None),
+            Err(error) => {
+                let name = ["A", "B"][side];
+                Err(Failure::runtime(
+                    error.context(format!("{name} ({})", contender.shown)),
+                ))
+            }
+        }
     }
+}
 
+impl Contest for Rivals<'_> {
     /// Every cell once on each side.
-    fn pair(&mut self, order: &mut Order) -> Result<Pair, Failure> {
+    fn pair(&mut self, number: u32, order: &mut Order) -> Result<Pair, Failure> {
         let mut values = Vec::with_capacity(self.gauges.len());
         let mut why: Option<Discarded> = None;
-        let repeat = u32::try_from(self.session.pairs() + self.discarded.len()).unwrap_or(u32::MAX);
         for cell in 0..self.contenders[0].plan.cells.len() {
             let run = Run {
                 cell,
-                repeat,
+                repeat: number,
                 seed: order.records_seed(),
             };
             let sides = if order.a_first() { [0, 1] } else { [1, 0] };
@@ -241,59 +197,6 @@ impl<'s> Duel<'s> {
             second.result.cells.push(b);
         }
         Ok(why.map_or(Pair::Counts(values), Pair::Discarded))
-    }
-
-    /// One run of one side; `None` when the user stopped it.
-    fn side(&self, side: usize, run: &Run) -> Result<Option<CellResult>, Failure> {
-        let contender = &self.contenders[side];
-        let cell = contender
-            .plan
-            .cells
-            .get(run.cell)
-            .context("the plan has that many cells")?;
-        match run_once(&contender.target, cell, run, self.stop, None, &mut |_| {}) {
-            Ok(result) => Ok(Some(result)),
-            Err(error) if is_interruption(&error) => Ok(None),
-            Err(error) => {
-                let name = ["A", "B"][side];
-                Err(Failure::runtime(
-                    error.context(format!("{name} ({})", contender.shown)),
-                ))
-            }
-        }
-    }
-
-    fn report(&self, ended: Ended) -> GateReport {
-        let outcome: Outcome = self.session.done().unwrap_or_else(|| self.session.so_far());
-        let series = self.gauges.iter().zip(self.session.values());
-        let [a, b] = &self.contenders;
-        GateReport {
-            schema_version: SCHEMA_VERSION,
-            name: a.plan.name.clone(),
-            a: a.shown.clone(),
-            b: b.shown.clone(),
-            method: Method::Pairs,
-            alpha: self.spec.gate.alpha.get(),
-            pairs_planned: self.spec.gate.pairs as usize,
-            ended,
-            started_at: self.started.1.clone(),
-            seconds: self.started.0.elapsed().as_secs_f64(),
-            command: env::args().collect(),
-            fingerprint: a.result.fingerprint.clone(),
-            outcome,
-            series: series
-                .map(|(gauge, pairs)| {
-                    let (a, b) = pairs.iter().copied().unzip();
-                    Series {
-                        name: gauge.rule.name.clone(),
-                        a,
-                        b,
-                    }
-                })
-                .collect(),
-            discarded: self.discarded.clone(),
-            damage: self.damage.clone(),
-        }
     }
 }
 
@@ -332,52 +235,4 @@ fn invalid(a: &CellResult, b: &CellResult) -> Option<Discarded> {
         side: side.to_owned(),
         reason,
     })
-}
-
-/// How the gate gets on, on standard error.
-enum Display {
-    Silent,
-    Lines,
-    Bar(ProgressBar),
-}
-
-impl Display {
-    fn new(pairs: u32, quiet: bool) -> Self {
-        if quiet {
-            return Self::Silent;
-        }
-        if !std::io::stderr().is_terminal() {
-            return Self::Lines;
-        }
-        let bar = ProgressBar::new(u64::from(pairs));
-        let style =
-            ProgressStyle::with_template("{bar:24} pair {pos}/{len} {eta:>4} left  {wide_msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self::Bar(bar)
-    }
-
-    fn pair(&self, session: &Session, planned: usize) {
-        let pairs = session.pairs();
-        match self {
-            Self::Silent => {}
-            Self::Lines if pairs.is_multiple_of(LINE_EVERY) && pairs < planned => {
-                eprintln!(
-                    "pair {pairs}/{planned}: {}",
-                    write::so_far(&session.so_far())
-                );
-            }
-            Self::Lines => {}
-            Self::Bar(bar) => {
-                bar.set_position(pairs as u64);
-                bar.set_message(write::so_far(&session.so_far()));
-            }
-        }
-    }
-
-    fn finish(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -5,6 +5,8 @@
 //! always means a regression that was found.
 
 mod build;
+mod criterion;
+mod duel;
 mod junit;
 mod live;
 mod markdown;
@@ -55,19 +57,23 @@ Examples:
   plimsoll gate gate --a bin:before/plimsoll --b target/release/plimsoll --junit gate.xml
   plimsoll gate acks.toml --a set:producer.acks=1 --b set:producer.acks=all
   plimsoll gate gate --a target:kafka-1:9092 --b target:kafka-2:9092 --set 'gate.metrics=[throughput, p50]'
-  plimsoll gate gate --baseline results/monday results/tuesday --candidate results/today")]
+  plimsoll gate gate --baseline results/monday results/tuesday --candidate results/today
+  plimsoll gate --criterion plimsoll-wire --a git:main --only batch")]
 pub struct Args {
     /// A workload file, or the name of one that ships; its [gate] section says
     /// what is compared.
-    #[arg(value_name = "WORKLOAD")]
-    workload: String,
+    #[arg(value_name = "WORKLOAD", required_unless_present = "criterion")]
+    workload: Option<String>,
+    #[command(flatten)]
+    asked: criterion::Asked,
     /// The baseline [default: this].
     #[arg(long, value_name = "SIDE")]
     a: Vec<String>,
     /// The candidate [default: this].
     #[arg(long, value_name = "SIDE")]
     b: Vec<String>,
-    /// Stored results to compare with, instead of --a.
+    /// Stored results to compare with, instead of --a; with --criterion its
+    /// directories, or DIR@NAME for what --save-baseline NAME kept.
     #[arg(long, value_name = "DIR", num_args = 1.., requires = "candidate", conflicts_with_all = ["a", "b"])]
     baseline: Vec<PathBuf>,
     /// Stored results that are judged, instead of --b.
@@ -114,16 +120,17 @@ fn judged(args: &Args) -> Outcome {
         args.budget
             .map(|budget| format!("gate.time_budget={budget}")),
     );
-    let report = match args.baseline.is_empty() {
-        false => {
-            let spec = Spec::find(&args.workload, &sets).map_err(Failure::usage)?;
+    let stored = !args.baseline.is_empty();
+    let sides = || Ok::<_, Failure>([side::Side::parse(&args.a)?, side::Side::parse(&args.b)?]);
+    let stop = || Stop::install().context("cannot wait for signals");
+    let report = match (&args.workload, stored) {
+        (None, true) => criterion::judge_stored(&sets, args)?,
+        (None, false) => criterion::judge(&sets, sides()?, &stop()?, args)?,
+        (Some(workload), true) => {
+            let spec = Spec::find(workload, &sets).map_err(Failure::usage)?;
             stored::judge(&spec, &args.baseline, &args.candidate)?
         }
-        true => {
-            let (a, b) = (side::Side::parse(&args.a)?, side::Side::parse(&args.b)?);
-            let stop = Stop::install().context("cannot wait for signals")?;
-            live::judge(&args.workload, &sets, [a, b], &stop, args)?
-        }
+        (Some(workload), false) => live::judge(workload, &sets, sides()?, &stop()?, args)?,
     };
     files.write(&report)?;
     Ok(exit_code(&report))

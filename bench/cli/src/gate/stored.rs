@@ -64,6 +64,7 @@ pub fn judge(
         series,
         discarded: Vec::new(),
         damage: damage(&a, &b)?,
+        notes: Vec::new(),
     })
 }
 
@@ -163,15 +164,7 @@ fn paired(gauges: &[Gauge], pairs: &Pairs<'_>, alpha: f64) -> Result<Judged, Fai
         }
         session.add(&values).map_err(Failure::runtime)?;
     }
-    let series = gauges.iter().zip(session.values()).map(|(gauge, pairs)| {
-        let (a, b) = pairs.iter().copied().unzip();
-        Series {
-            name: gauge.rule.name.clone(),
-            a,
-            b,
-        }
-    });
-    Ok((Method::Pairs, session.so_far(), series.collect()))
+    Ok((Method::Pairs, session.so_far(), session.series()))
 }
 
 /// Each result is one value: the median of its valid runs.

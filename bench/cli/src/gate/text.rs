@@ -55,13 +55,26 @@ pub fn standing(metric: &MetricVerdict) -> &'static str {
     }
 }
 
-/// The metrics so far in one line.
+/// Metrics that a sentence names; of more it names these and counts the rest.
+const NAMED_MAX: usize = 4;
+
+/// The metrics so far in one line, the worst of them where there are many.
 pub fn so_far(outcome: &Outcome) -> String {
-    let metrics = outcome
-        .metrics
-        .iter()
-        .map(|metric| format!("{} {}", metric.rule.name, change(&metric.judgement)));
-    metrics.collect::<Vec<_>>().join(", ")
+    let shown =
+        |metric: &MetricVerdict| format!("{} {}", metric.rule.name, change(&metric.judgement));
+    let metrics = &outcome.metrics;
+    if metrics.len() <= NAMED_MAX {
+        let all: Vec<String> = metrics.iter().map(shown).collect();
+        return all.join(", ");
+    }
+    let by_change =
+        |a: &&MetricVerdict, b: &&MetricVerdict| a.judgement.change.total_cmp(&b.judgement.change);
+    let worst = metrics.iter().max_by(by_change).map(shown);
+    format!(
+        "{} compared, worst {}",
+        metrics.len(),
+        worst.unwrap_or_default()
+    )
 }
 
 /// Every metric with its numbers.
@@ -116,6 +129,7 @@ pub fn sentences(report: &GateReport) -> Vec<String> {
             last_reason(report)
         ));
     }
+    said.extend(report.notes.iter().cloned());
     said
 }
 
@@ -125,17 +139,38 @@ fn reason(report: &GateReport, verdict: Verdict) -> String {
     }
     let gated = report.outcome.metrics.iter().filter(|metric| metric.gated);
     let of = |wanted: Verdict| gated.clone().filter(move |m| m.judgement.verdict == wanted);
-    let told: Vec<String> = match verdict {
+    let mut told: Vec<String> = match verdict {
         Verdict::Fail => of(Verdict::Fail).map(failed).collect(),
+        Verdict::Pass if gated.clone().count() > NAMED_MAX => all_passed(gated.clone()),
         Verdict::Pass => gated.clone().map(passed).collect(),
         Verdict::Inconclusive => of(Verdict::Inconclusive)
             .map(|metric| undecided(metric, report.method))
             .collect(),
     };
+    let more = told.len().saturating_sub(NAMED_MAX);
+    if more > 0 {
+        told.truncate(NAMED_MAX);
+        told.push(format!("and {more} more"));
+    }
     match told.is_empty() {
         true => "no metric could be judged.".to_owned(),
         false => format!("{}.", told.join("; ")),
     }
+}
+
+/// What passed, where it is too much to be told one by one.
+fn all_passed<'m>(metrics: impl Iterator<Item = &'m MetricVerdict>) -> Vec<String> {
+    let worst = |metric: &MetricVerdict| metric.judgement.interval.map_or(0.0, |(_, high)| high);
+    let highs: Vec<f64> = metrics.map(worst).collect();
+    let most = highs.iter().copied().fold(0.0, f64::max);
+    vec![match most > 0.0 {
+        true => format!(
+            "none of {} is more than {} worse",
+            highs.len(),
+            percent(most)
+        ),
+        false => format!("none of {} is worse", highs.len()),
+    }]
 }
 
 fn failed(metric: &MetricVerdict) -> String {
