@@ -1,6 +1,6 @@
 //! The result of a run: `result.json`.
 
-use crate::{CellResult, Fingerprint};
+use crate::{CellResult, Fingerprint, Floor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,10 @@ pub struct RunResult {
     /// run was cut short.
     #[serde(default)]
     pub planned_cells: u32,
+    /// What the machine did at best before the first cell; empty where the
+    /// brokers are not on this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub floors: Vec<Floor>,
     /// Findings about the run as a whole.
     #[serde(default)]
     pub findings: Vec<Finding>,
@@ -148,6 +152,7 @@ impl Default for RunResult {
             rules: Vec::new(),
             varied: Vec::new(),
             planned_cells: 0,
+            floors: Vec::new(),
             findings: Vec::new(),
             cells: Vec::new(),
         }
@@ -155,6 +160,12 @@ impl Default for RunResult {
 }
 
 impl RunResult {
+    /// The value of one of the machine's floors, when it was measured.
+    pub fn floor(&self, name: &str) -> Option<f64> {
+        let floor = self.floors.iter().find(|floor| floor.name == name)?;
+        Some(floor.value).filter(|value| value.is_finite() && *value > 0.0)
+    }
+
     /// The current time as `started_at` and its kin hold it.
     pub fn timestamp() -> String {
         jiff::Timestamp::now()

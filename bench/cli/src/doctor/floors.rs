@@ -4,8 +4,8 @@
 //! Each is measured for a fraction of a second: enough for two digits.
 
 use hdrhistogram::Histogram;
+use plimsoll_results::{Floor, FloorUnit as Unit};
 use plimsoll_wire::batch::crc32c;
-use serde::Serialize;
 use std::hint::black_box;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -28,51 +28,45 @@ const MESSAGE_BYTES: usize = 64;
 /// A memory block that no cache holds.
 const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
-/// The unit of a floor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    BytesPerSecond,
-    Microseconds,
-}
-
-/// One floor.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Floor {
-    pub name: &'static str,
-    pub value: f64,
-    pub unit: Unit,
-    /// What was done.
-    pub how: &'static str,
-}
-
 /// Measures all of them; files go to `dir` and are removed.
+///
+/// # Errors
+/// When the disk cannot be written or the loopback not be used.
 pub fn measure(dir: &Path) -> io::Result<Vec<Floor>> {
-    let mut floors = vec![append(dir)?];
-    floors.extend(durable(dir)?);
-    floors.extend(round_trip()?);
-    floors.push(stream()?);
+    let mut floors = measure_io(dir, SPAN)?;
     floors.push(checksum());
     floors.push(copy());
     Ok(floors)
 }
 
-fn rate(name: &'static str, bytes: u64, took: Duration, how: &'static str) -> Floor {
+/// Measures those of disk and loopback, each for `span`.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_io(dir: &Path, span: Duration) -> io::Result<Vec<Floor>> {
+    let mut floors = vec![append(dir, span)?];
+    floors.extend(durable(dir, span)?);
+    floors.extend(round_trip(span)?);
+    floors.push(stream(span)?);
+    Ok(floors)
+}
+
+fn rate(name: &str, bytes: u64, took: Duration, how: &str) -> Floor {
     Floor {
-        name,
+        name: name.to_owned(),
         value: bytes as f64 / took.as_secs_f64().max(1e-9),
         unit: Unit::BytesPerSecond,
-        how,
+        how: how.to_owned(),
     }
 }
 
 /// The median and the 99th percentile, in microseconds.
-fn quantiles(names: [&'static str; 2], nanos: &Histogram<u64>, how: &'static str) -> [Floor; 2] {
-    let floor = |name, quantile| Floor {
-        name,
+fn quantiles(names: [&str; 2], nanos: &Histogram<u64>, how: &str) -> [Floor; 2] {
+    let floor = |name: &str, quantile| Floor {
+        name: name.to_owned(),
         value: nanos.value_at_quantile(quantile) as f64 / 1e3,
         unit: Unit::Microseconds,
-        how,
+        how: how.to_owned(),
     };
     [floor(names[0], 0.5), floor(names[1], 0.99)]
 }
@@ -85,32 +79,32 @@ fn note(nanos: &mut Histogram<u64>, took: Duration) {
     nanos.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
 }
 
-fn append(dir: &Path) -> io::Result<Floor> {
+fn append(dir: &Path, span: Duration) -> io::Result<Floor> {
     let mut file = tempfile::tempfile_in(dir)?;
     let batch = vec![0x5a; BATCH_BYTES];
     let started = Instant::now();
     let mut written = 0;
-    while started.elapsed() < SPAN && written < APPEND_BYTES_MAX {
+    while started.elapsed() < span && written < APPEND_BYTES_MAX {
         file.write_all(&batch)?;
         written += BATCH_BYTES as u64;
     }
     let how = "64 KiB writes to the end of a file, not forced to the disk";
-    Ok(rate("disk append", written, started.elapsed(), how))
+    Ok(rate(Floor::APPEND, written, started.elapsed(), how))
 }
 
-fn durable(dir: &Path) -> io::Result<[Floor; 2]> {
+fn durable(dir: &Path, span: Duration) -> io::Result<[Floor; 2]> {
     let mut file = tempfile::tempfile_in(dir)?;
     let piece = vec![0xa5; DURABLE_BYTES];
     let mut nanos = histogram()?;
     let started = Instant::now();
-    while started.elapsed() < SPAN && nanos.len() < DURABLE_MAX {
+    while started.elapsed() < span && nanos.len() < DURABLE_MAX {
         let before = Instant::now();
         file.write_all(&piece)?;
         file.sync_data()?;
         note(&mut nanos, before.elapsed());
     }
     let how = "4 KiB appended and forced to the disk";
-    Ok(quantiles(["fsync p50", "fsync p99"], &nanos, how))
+    Ok(quantiles([Floor::FSYNC_P50, Floor::FSYNC_P99], &nanos, how))
 }
 
 /// Two ends of a connection over the loopback.
@@ -123,7 +117,7 @@ fn loopback() -> io::Result<(TcpStream, TcpStream)> {
     Ok((client, server))
 }
 
-fn round_trip() -> io::Result<[Floor; 2]> {
+fn round_trip(span: Duration) -> io::Result<[Floor; 2]> {
     let (mut client, mut server) = loopback()?;
     let echo = thread::spawn(move || {
         let mut message = [0; MESSAGE_BYTES];
@@ -132,7 +126,7 @@ fn round_trip() -> io::Result<[Floor; 2]> {
     let mut message = [7; MESSAGE_BYTES];
     let mut nanos = histogram()?;
     let started = Instant::now();
-    while started.elapsed() < SPAN {
+    while started.elapsed() < span {
         let before = Instant::now();
         client.write_all(&message)?;
         client.read_exact(&mut message)?;
@@ -141,10 +135,14 @@ fn round_trip() -> io::Result<[Floor; 2]> {
     drop(client);
     let _ended = echo.join();
     let how = "64 bytes there and back over the loopback, between two threads";
-    Ok(quantiles(["round trip p50", "round trip p99"], &nanos, how))
+    Ok(quantiles(
+        [Floor::ROUND_TRIP_P50, Floor::ROUND_TRIP_P99],
+        &nanos,
+        how,
+    ))
 }
 
-fn stream() -> io::Result<Floor> {
+fn stream(span: Duration) -> io::Result<Floor> {
     let (mut client, mut server) = loopback()?;
     let sink = thread::spawn(move || {
         let mut buffer = vec![0; BATCH_BYTES * 4];
@@ -159,7 +157,7 @@ fn stream() -> io::Result<Floor> {
     });
     let batch = vec![1; BATCH_BYTES];
     let started = Instant::now();
-    while started.elapsed() < SPAN {
+    while started.elapsed() < span {
         client.write_all(&batch)?;
     }
     drop(client);
@@ -167,7 +165,7 @@ fn stream() -> io::Result<Floor> {
         .join()
         .map_err(|_| io::Error::other("the reader panicked"))?;
     let how = "64 KiB writes over the loopback, between two threads";
-    Ok(rate("loopback", read, ended - started, how))
+    Ok(rate(Floor::LOOPBACK, read, ended - started, how))
 }
 
 fn checksum() -> Floor {
@@ -204,7 +202,7 @@ mod tests {
     fn every_floor_is_measured() {
         let dir = tempfile::tempdir().unwrap();
         let floors = measure(dir.path()).unwrap();
-        let names: Vec<_> = floors.iter().map(|floor| floor.name).collect();
+        let names: Vec<_> = floors.iter().map(|floor| floor.name.as_str()).collect();
         assert_eq!(
             names,
             [

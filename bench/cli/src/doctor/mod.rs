@@ -3,7 +3,7 @@
 //!
 //! Reading and measuring is done first; judging is pure, over what was read.
 
-mod floors;
+pub mod floors;
 mod judge;
 mod readings;
 mod text;
@@ -11,8 +11,8 @@ mod text;
 use crate::failure::{Failure, Outcome};
 use crate::null_sink::capacity::Capacities;
 use anyhow::Context as _;
-use floors::Floor;
 use judge::{Limit, Obstacle};
+use plimsoll_results::Floor;
 use plimsoll_results::{ClientCapacity, Fingerprint};
 use plimsoll_workloads::Spec;
 use readings::Readings;

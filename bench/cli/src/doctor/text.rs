@@ -1,8 +1,8 @@
 //! The report for a terminal.
 
 use super::Report;
-use super::floors::{Floor, Unit};
-use plimsoll_results::Fingerprint;
+use plimsoll_plots::units::{bytes_rate, micros};
+use plimsoll_results::{Fingerprint, Floor, FloorUnit as Unit};
 use std::fmt::Write as _;
 
 /// What a line begins with when it needs attention.
@@ -101,10 +101,8 @@ fn machine(out: &mut String, report: &Report) {
 
 fn shown(floor: &Floor) -> String {
     match floor.unit {
-        Unit::BytesPerSecond if floor.value >= 1e9 => format!("{:.2} GB/s", floor.value / 1e9),
-        Unit::BytesPerSecond => format!("{:.0} MB/s", floor.value / 1e6),
-        Unit::Microseconds if floor.value >= 1e3 => format!("{:.2} ms", floor.value / 1e3),
-        Unit::Microseconds => format!("{:.1} µs", floor.value),
+        Unit::BytesPerSecond => bytes_rate(floor.value),
+        Unit::Microseconds => micros(floor.value),
     }
 }
 
@@ -116,11 +114,11 @@ mod tests {
 
     #[test]
     fn a_report_reads_well() {
-        let floor = |name, value, unit| Floor {
-            name,
+        let floor = |name: &str, value, unit| Floor {
+            name: name.to_owned(),
             value,
             unit,
-            how: "as it is done",
+            how: "as it is done".to_owned(),
         };
         let report = Report {
             machine: Fingerprint {

@@ -4,6 +4,7 @@ use super::place::Place;
 use super::progress::Display;
 use super::table;
 use super::target::TargetChoice;
+use crate::doctor::floors;
 use crate::failure::Failure;
 use crate::interrupt::Stop;
 use crate::null_sink::capacity::{Capacities, is_in_question};
@@ -19,6 +20,10 @@ use plimsoll_workloads::{Cell, CellSpec, Plan, Run};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long each of the machine's floors is measured before a run.
+const FLOOR_SPAN: Duration = Duration::from_millis(100);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +62,14 @@ impl<'a> Session<'a> {
     ) -> Self {
         let before = results::load(&place.dir).ok().map(|loaded| loaded.run);
         let now = || jiff::Timestamp::now().to_string();
-        let started_at = before.map_or_else(now, |before| before.started_at);
-        let result = head(plan, &target, cluster, started_at);
+        let (started_at, floors) = before.map_or_else(
+            || (now(), Vec::new()),
+            |before| (before.started_at, before.floors),
+        );
+        let result = RunResult {
+            floors,
+            ..head(plan, &target, cluster, started_at)
+        };
         let display = Display::new(plan, &stop, quiet);
         Self {
             plan,
@@ -92,6 +103,7 @@ impl<'a> Session<'a> {
 
     fn run_cells(&mut self) -> Result<Ending, Failure> {
         let plan = self.plan;
+        self.measure_floors();
         for (run, cell) in plan.iter() {
             if self.stop.is_asked() {
                 return Ok(Ending::Stopped);
@@ -126,6 +138,18 @@ impl<'a> Session<'a> {
         } else {
             Ending::Clean
         })
+    }
+
+    /// Learns what the machine does at best, where the brokers are on it. Not to
+    /// know it is no reason not to run.
+    fn measure_floors(&mut self) {
+        if self.result.target.kind != TargetKind::Embedded || !self.result.floors.is_empty() {
+            return;
+        }
+        match floors::measure_io(&env::temp_dir(), FLOOR_SPAN) {
+            Ok(floors) => self.result.floors = floors,
+            Err(error) => tracing::warn!("what the machine does at best is not known: {error}"),
+        }
     }
 
     /// Judges a cell by what its client can send at all, where that matters.
