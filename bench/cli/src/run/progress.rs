@@ -2,9 +2,9 @@
 //! line for each finished cell.
 
 use super::screen::{Screen, View};
-use super::table::{count, micros};
 use crate::interrupt::Stop;
 use plimsoll_drive::cell::{Phase, Progress};
+use plimsoll_plots::units::{micros, si};
 use plimsoll_results::CellResult;
 use plimsoll_workloads::{Cell, Plan};
 use std::io::IsTerminal as _;
@@ -88,7 +88,7 @@ impl Display {
             self.view.at,
             self.view.of,
             self.view.label,
-            count(result.throughput.records_per_s),
+            si(result.throughput.records_per_s),
         );
         match &mut self.kind {
             Kind::Silent => {}

@@ -6,9 +6,9 @@
 //! terminal is given back however the run ends.
 
 use super::plan_text::time;
-use super::table::{count, micros};
 use crate::interrupt::{INTERRUPTED, Stop};
 use plimsoll_drive::cell::Pulse;
+use plimsoll_plots::units::{micros, si};
 use plimsoll_workloads::Plan;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
@@ -188,7 +188,7 @@ fn nothing_yet() -> String {
 fn rate(view: &View) -> Line<'static> {
     let pulse = view.pulse.as_ref();
     let text = pulse.map_or_else(nothing_yet, |pulse| {
-        format!("{} records/s", count(pulse.second.records as f64))
+        format!("{} records/s", si(pulse.second.records as f64))
     });
     named("rate", text)
 }
@@ -214,10 +214,7 @@ fn backlog(view: &View) -> Line<'static> {
     let Some(pulse) = &view.pulse else {
         return named("lag", nothing_yet());
     };
-    let mut line = named(
-        "lag",
-        format!("{} records   errors ", count(pulse.lag as f64)),
-    );
+    let mut line = named("lag", format!("{} records   errors ", si(pulse.lag as f64)));
     let errors = Span::from(pulse.errors.to_string());
     line.push_span(match pulse.errors {
         0 => errors,

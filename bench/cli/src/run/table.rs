@@ -2,6 +2,7 @@
 //! settings, medians over its valid repeats.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use plimsoll_plots::units::{digits, micros, si};
 use plimsoll_plots::value_order;
 use plimsoll_results::stats::Spread;
 use plimsoll_results::{Group, LatencyKind, Metric, RunResult, groups, params_label, value_label};
@@ -48,16 +49,16 @@ fn in_order(run: &RunResult) -> Vec<Group<'_>> {
 type Column = (&'static str, Metric, fn(f64) -> String);
 
 const COLUMNS: [Column; 10] = [
-    ("maximum/s", Metric::MaximumRate, count),
-    ("records/s", Metric::RecordsPerSecond, count),
+    ("maximum/s", Metric::MaximumRate, si),
+    ("records/s", Metric::RecordsPerSecond, si),
     ("MB/s", Metric::BytesPerSecond, megabytes),
     ("p50", Metric::P50(LatencyKind::Response), micros),
     ("p99", Metric::P99(LatencyKind::Response), micros),
     ("p99.9", Metric::P999(LatencyKind::Response), micros),
     ("end to end p99", Metric::P99(LatencyKind::EndToEnd), micros),
-    ("commits/s", Metric::CommitsPerSecond, count),
+    ("commits/s", Metric::CommitsPerSecond, si),
     ("commit p99", Metric::P99(LatencyKind::Commit), micros),
-    ("broker CPU s/GB", Metric::BrokerCpuPerGb, plain),
+    ("broker CPU s/GB", Metric::BrokerCpuPerGb, digits),
 ];
 
 /// Columns that stand in the table only when some cell has them.
@@ -112,7 +113,7 @@ pub fn maxima(run: &RunResult) -> Vec<String> {
         let failed = searches()
             .filter_map(|search| search.failed_at)
             .reduce(f64::max);
-        let failed = failed.map_or_else(String::new, |at| format!(", failed at {}/s", count(at)));
+        let failed = failed.map_or_else(String::new, |at| format!(", failed at {}/s", si(at)));
         let limit = searches().find_map(|search| search.limited_by.first());
         let limit = limit.map_or_else(String::new, |limit| format!(": {limit}"));
         let setting = params_label(group.params, &run.varied);
@@ -120,9 +121,9 @@ pub fn maxima(run: &RunResult) -> Vec<String> {
         let (median, low, high) = (spread.median, spread.min, spread.max);
         Some(format!(
             "{setting}{gap}held {}/s ({} to {} in {} of {} runs){failed}{limit}",
-            count(median),
-            count(low),
-            count(high),
+            si(median),
+            si(low),
+            si(high),
             spread.n,
             group.cells.len()
         ))
@@ -150,43 +151,8 @@ fn short(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(_, name)| name)
 }
 
-/// A count in three digits: `940`, `51.2K`, `1.08M`.
-pub fn count(value: f64) -> String {
-    const STEPS: [(f64, &str); 3] = [(1e9, "G"), (1e6, "M"), (1e3, "K")];
-    for (unit, name) in STEPS {
-        if value >= unit * 0.9995 {
-            return format!("{}{name}", digits(value / unit));
-        }
-    }
-    digits(value)
-}
-
-/// A time in three digits: `940 µs`, `3.10 ms`, `1.20 s`.
-pub fn micros(value: f64) -> String {
-    const STEPS: [(f64, &str); 2] = [(1e6, "s"), (1e3, "ms")];
-    for (unit, name) in STEPS {
-        if value >= unit * 0.9995 {
-            return format!("{} {name}", digits(value / unit));
-        }
-    }
-    format!("{} µs", digits(value))
-}
-
 fn megabytes(bytes: f64) -> String {
     digits(bytes / 1e6)
-}
-
-fn plain(value: f64) -> String {
-    format!("{value:.2}")
-}
-
-fn digits(value: f64) -> String {
-    match value {
-        0.0 => "0".to_owned(),
-        value if value >= 99.95 => format!("{value:.0}"),
-        value if value >= 9.995 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
-    }
 }
 
 #[cfg(test)]
@@ -194,19 +160,6 @@ mod tests {
     use super::*;
     use plimsoll_results::{CellResult, LatencySummary};
     use serde_json::json;
-
-    #[test]
-    fn numbers_have_three_digits_and_a_unit() {
-        let check = |shown: String, expected: &str| assert_eq!(shown, expected);
-        check(count(0.0), "0");
-        check(count(940.4), "940");
-        check(count(999.9), "1.00K");
-        check(count(51_234.0), "51.2K");
-        check(count(1_080_000.0), "1.08M");
-        check(micros(12.34), "12.3 µs");
-        check(micros(3_104.0), "3.10 ms");
-        check(micros(999_900.0), "1.00 s");
-    }
 
     fn cell(acks: &str, rate: f64, valid: bool) -> CellResult {
         let mut cell = CellResult {
