@@ -2,17 +2,17 @@
 //! compared with it setting by setting.
 //!
 //! The repeats of two runs are not paired, so ratios carry rank-sum intervals;
-//! with a single run on either side there is a ratio and no interval, and the
+//! those of a gate's two sides are, and are compared pair by pair. With a single run on either side there is a ratio and no interval, and the
 //! text says that it decides nothing.
 
 use crate::charts::forest::{Forest, Row};
 use crate::charts::{Chart, Context};
-use crate::effects::ratio_text;
+use crate::effects::{ratio_of, ratio_text};
 use crate::page::Words;
 use crate::sweep::Sweep;
 use crate::{PlotError, units};
 use plimsoll_results::stats::{Shift, Spread, unpaired_ratio};
-use plimsoll_results::{Group, LatencyKind, Metric, RunResult};
+use plimsoll_results::{Group, LatencyKind, Metric, RunResult, interleaved};
 use std::collections::BTreeSet;
 
 /// A metric that runs are compared by.
@@ -159,14 +159,18 @@ fn pair(a: &RunResult, b: &RunResult, position: usize) -> Result<Comparison, Plo
         })
         .collect();
     let letter = letter(position + 1);
+    let paired = interleaved(a, b);
     let mut lines = Vec::new();
     let mut summary = Vec::new();
     let mut charts = Vec::new();
     for compared in &COMPARED {
         let mut rows = Vec::new();
         for (setting, one, other) in &matched {
-            let (x, y) = (one.values(compared.metric), other.values(compared.metric));
-            let ratio = unpaired_ratio(&x, &y);
+            let metric = compared.metric;
+            let ratio = match paired {
+                true => ratio_of(one, other, metric),
+                false => unpaired_ratio(&one.values(metric), &other.values(metric)),
+            };
             if ratio.is_some() || compared.metric == Metric::RecordsPerSecond {
                 lines.push(line(compared, setting, one, other, ratio));
             }
@@ -260,10 +264,17 @@ fn cautions(a: &RunResult, b: &RunResult, matched: &[Matched<'_>], all: usize) -
         let n = matched.len();
         cautions.push(format!("Only {n} of {all} settings are in both runs."));
     }
-    cautions.push(
-        "The runs were not interleaved: a machine that drifted between them shows as a difference."
-            .to_string(),
-    );
+    let how = match interleaved(a, b) {
+        true => {
+            "The runs took turns in pairs, as the sides of a gate do, and are compared pair by \
+             pair; `plimsoll gate --baseline … --candidate …` says whether that is a regression."
+        }
+        false => {
+            "The runs were not interleaved: a machine that drifted between them shows as a \
+             difference."
+        }
+    };
+    cautions.push(how.to_string());
     cautions
 }
 

@@ -1,8 +1,8 @@
 //! What page and markdown say about a run besides its numbers: validity,
 //! verification, environment, and the command to repeat it.
 
-use crate::units::{count, memory};
-use plimsoll_results::{RunResult, Severity, Verified};
+use crate::units::{bytes_rate, count, memory, micros};
+use plimsoll_results::{Floor, FloorUnit, RunResult, Severity, Verified};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -181,6 +181,7 @@ pub(crate) fn environment(run: &RunResult) -> Vec<(&'static str, String)> {
         ("Kernel", f.kernel.clone()),
         ("System", f.os.clone()),
         ("Storage", storage.join(" on ")),
+        ("Floors", floors(run)),
         (
             "plimsoll",
             format!("{} {}", f.plimsoll_version, f.build_profile),
@@ -195,6 +196,19 @@ pub(crate) fn environment(run: &RunResult) -> Vec<(&'static str, String)> {
     rows.into_iter()
         .filter(|(_, value)| !value.trim().is_empty())
         .collect()
+}
+
+/// What the machine does at best.
+fn floors(run: &RunResult) -> String {
+    let shown = |floor: &Floor| {
+        let value = match floor.unit {
+            FloorUnit::BytesPerSecond => bytes_rate(floor.value),
+            FloorUnit::Microseconds => micros(floor.value),
+        };
+        format!("{} {value}", floor.name)
+    };
+    let floors: Vec<String> = run.floors.iter().map(shown).collect();
+    floors.join(", ")
 }
 
 fn non_zero(n: u64) -> String {

@@ -61,6 +61,7 @@ impl CurveChart {
             up_label: self.up.label.clone(),
             up_format: self.up.format,
             dots: false,
+            bands: Vec::new(),
             panels: vec![Panel {
                 title: String::new(),
                 series: series.collect(),
@@ -75,5 +76,10 @@ impl CurveChart {
 }
 
 const fn point(x: f64, y: f64) -> Point {
-    Point { x, y, range: None }
+    Point {
+        x,
+        y,
+        range: None,
+        failed: false,
+    }
 }

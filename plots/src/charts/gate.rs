@@ -7,9 +7,11 @@ use crate::palette::Role;
 use crate::scale::Scale;
 use crate::scene::{Align, At, Frame, Paint, Scene, Text};
 use crate::units::signed_percent;
-use plimsoll_gate::{Direction, GateReport, MetricVerdict, Verdict};
+use plimsoll_gate::{Direction, GateReport, Method, MetricVerdict, Verdict};
 
 const ROW: f64 = 58.0;
+/// Rows of one chart; the metrics that changed least are left out.
+const ROWS_MAX: usize = 30;
 const LONGEST_LABEL: f64 = 230.0;
 /// Room right of the drawing, for the verdict.
 const VERDICT: f64 = 108.0;
@@ -19,12 +21,8 @@ const SHOWN_SHARE: f64 = 0.9;
 
 /// Draws the chart; `None` when nothing was measured.
 pub(crate) fn scene(report: &GateReport) -> Option<Scene> {
-    let rows: Vec<Row<'_>> = report
-        .outcome
-        .metrics
-        .iter()
-        .map(|metric| Row::of(report, metric))
-        .collect();
+    let shown = most_changed(&report.outcome.metrics);
+    let rows: Vec<Row<'_>> = shown.iter().map(|m| Row::of(report, m)).collect();
     let (low, high) = extent(&rows)?;
     let words = words(report);
     let (mut scene, body) = page(&words, 180.0 + rows.len() as f64 * ROW);
@@ -62,6 +60,17 @@ pub(crate) fn scene(report: &GateReport) -> Option<Scene> {
     Some(scene)
 }
 
+/// The metrics in their order, without those that changed least where there are
+/// too many.
+fn most_changed(metrics: &[MetricVerdict]) -> Vec<&MetricVerdict> {
+    let size = |metric: &MetricVerdict| metric.judgement.change.abs();
+    let mut sizes: Vec<f64> = metrics.iter().map(size).collect();
+    sizes.sort_by(|a, b| b.total_cmp(a));
+    let least = sizes.get(ROWS_MAX - 1).copied().unwrap_or(0.0);
+    let shown = metrics.iter().filter(|metric| size(metric) >= least);
+    shown.take(ROWS_MAX).collect()
+}
+
 fn words(report: &GateReport) -> Words {
     let verdict = match report.verdict() {
         Verdict::Pass => "PASS",
@@ -69,18 +78,39 @@ fn words(report: &GateReport) -> Words {
         Verdict::Inconclusive => "INCONCLUSIVE",
     };
     let machine = &report.fingerprint;
+    let all = report.outcome.metrics.len();
+    let cut = match all > ROWS_MAX {
+        true => format!(" The {ROWS_MAX} that changed most of {all}."),
+        false => String::new(),
+    };
     Words {
         title: format!("Gate {}: {verdict}", report.name),
         subtitle: format!(
-            "A is {}, B is {}. Each faint dot is one of {} pairs; the bold one is the \
-             Hodges–Lehmann estimate with its interval.",
-            report.a, report.b, report.outcome.pairs
+            "A is {}, B is {}. {}{cut}",
+            report.a,
+            report.b,
+            marks(report)
         ),
         footer: format!(
             "{} · {} cores · {}",
             machine.cpu_model,
             machine.logical_cores,
             report.started_at.get(..10).unwrap_or(&report.started_at)
+        ),
+    }
+}
+
+/// What the marks in a row are.
+fn marks(report: &GateReport) -> String {
+    let counted = report.outcome.pairs;
+    match report.method {
+        Method::Pairs => format!(
+            "Each faint dot is one of {counted} pairs; the bold one is the Hodges–Lehmann estimate \
+             with its interval."
+        ),
+        Method::Groups => format!(
+            "The dot is the Hodges–Lehmann estimate from at least {counted} results a side, with \
+             its interval."
         ),
     }
 }
@@ -94,7 +124,7 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(report: &GateReport, metric: &'a MetricVerdict) -> Self {
         let series = report.series.iter().find(|s| s.name == metric.rule.name);
-        let paired = report.method == plimsoll_gate::Method::Pairs;
+        let paired = report.method == Method::Pairs;
         let worse = |(a, b): (&f64, &f64)| match metric.rule.direction {
             Direction::HigherIsWorse => b / a - 1.0,
             Direction::LowerIsWorse => a / b - 1.0,

@@ -1,6 +1,7 @@
 //! Lines over a numeric axis, in one to three panels that share both scales,
 //! labelled where they end.
 
+use super::bands::Band;
 use crate::page::{
     HEIGHT, LABEL, Label, Tick, Words, baseline, direct_labels, label_room, page, panels, ticks,
     x_labels, y_grid,
@@ -9,16 +10,31 @@ use crate::paint::text_width;
 use crate::palette::Role;
 use crate::scale::Scale;
 use crate::scene::{Align, At, Frame, Paint, Scene, Text};
+use plimsoll_results::stats::Spread;
 
 /// Dots keep this clear of the frame's sides.
 const DOT_INSET: f64 = 12.0;
 
 /// One point, with the range over repeats where there is one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Point {
     pub x: f64,
     pub y: f64,
     pub range: Option<(f64, f64)>,
+    /// Whether it is drawn as a ring: measured, and not good enough.
+    pub failed: bool,
+}
+
+impl Point {
+    /// The median over repeats, with their range.
+    pub(crate) fn over(x: f64, spread: &Spread) -> Self {
+        Self {
+            x,
+            y: spread.median,
+            range: super::rates::range(spread),
+            failed: false,
+        }
+    }
 }
 
 /// One line.
@@ -63,6 +79,8 @@ pub(crate) struct LineChart {
     pub up_format: fn(f64) -> String,
     /// Whether points are few enough to be shown as such.
     pub dots: bool,
+    /// What lies behind the lines of every panel.
+    pub bands: Vec<Band>,
     pub panels: Vec<Panel>,
 }
 
@@ -107,6 +125,9 @@ impl LineChart {
             let y = up(frame);
             y_grid(&mut scene, frame, &y, &y_ticks, first);
             let x = scales.across(frame);
+            for band in &self.bands {
+                band.draw(&mut scene, frame, (&x, &y), scales.x);
+            }
             let x_ticks = match &self.across {
                 Across::At(ticks) => ticks.clone(),
                 Across::Round => whole(ticks(&x, crate::units::digits)),
@@ -143,7 +164,10 @@ impl LineChart {
                         scene.whisker(at.0, y.at(low), y.at(high), paint.opacity(0.75));
                     }
                     scene.dot(at, 4.5, Role::Card);
-                    scene.dot(at, 3.5, paint);
+                    match point.failed {
+                        true => scene.ring(at, 4.0, paint),
+                        false => scene.dot(at, 3.5, paint),
+                    }
                 }
             }
             if let Some(last) = series.points.last() {
@@ -184,10 +208,12 @@ impl LineChart {
             })
         };
         let x = fold(&mut points().map(|p| p.x));
-        let y = fold(&mut points().flat_map(|p| {
+        let measured = points().flat_map(|p| {
             let (low, high) = p.range.unwrap_or((p.y, p.y));
             [p.y, low, high].into_iter().filter(|v| *v > 0.0)
-        }));
+        });
+        let reached = self.bands.iter().filter_map(Band::reach);
+        let y = fold(&mut measured.chain(reached));
         let ticked = matches!(&self.across, Across::At(ticks) if ticks.len() > 2);
         Some(Scales {
             x,

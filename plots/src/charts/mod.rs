@@ -4,6 +4,7 @@
 //! Charts are generic over the swept parameters. Only valid cells are drawn;
 //! when none is valid all are, under a title that says so.
 
+mod bands;
 mod bars;
 mod cost;
 mod curve;
@@ -12,6 +13,7 @@ pub(crate) mod forest;
 mod gate;
 mod heat;
 mod history;
+mod knee;
 mod law;
 mod lines;
 mod rates;
@@ -26,11 +28,12 @@ use crate::paint;
 use crate::scene::Scene;
 use crate::sweep::{Axis, Sweep, named_value};
 use crate::{PlotError, units};
+use bands::{Band, Edges};
 pub use curve::{CurveAxis, CurveChart};
 use heat::Shown;
 use plimsoll_gate::GateReport;
 use plimsoll_gate::history::Track;
-use plimsoll_results::{LatencyKind, Metric, RunResult};
+use plimsoll_results::{Floor, LatencyKind, Metric, RunResult};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -140,6 +143,7 @@ fn draw_usable(run: &RunResult, caveat: Option<&'static str>) -> Result<Vec<Char
         ("throughput", rates::throughput(&context)),
         ("scaling-law", law::scene(&context)),
         ("latency-by-rate", rates::latency(&context)),
+        ("latency-to-the-knee", knee::scene(&context)),
         ("throughput-heat", heat_map(&context, &throughput)),
         ("latency-heat", heat_map(&context, &response)),
         ("latency-spectrum", spectrum::scene(&context)),
@@ -251,6 +255,17 @@ impl<'a> Context<'a> {
             subtitle: parts.join(" "),
             footer: footer(self.sweep.run),
         }
+    }
+
+    /// Adds the machine's floor of a latency to a chart's bands; says so in a
+    /// sentence. Nothing where it was not measured.
+    pub(crate) fn floor(&self, bands: &mut Vec<Band>) -> Option<String> {
+        let floor = self.sweep.run.floor(Floor::ROUND_TRIP_P50)?;
+        bands.push(Band::floor(Edges::Level(0.0, floor)));
+        Some(format!(
+            "Grey at the foot: the machine's floor, {} for a message there and back.",
+            units::micros(floor)
+        ))
     }
 
     fn repeats(&self) -> String {

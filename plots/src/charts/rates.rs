@@ -1,6 +1,7 @@
 //! Throughput over a numeric parameter, and latency over the offered rate.
 
 use super::Context;
+use super::bands::{Band, Edges};
 use super::bars::{Bar, BarChart, MAX_ROWS};
 use super::lines::{Across, LineChart, Panel, Point, Series, Up};
 use crate::page::Tick;
@@ -11,6 +12,9 @@ use crate::units::{micros, si};
 use plimsoll_results::stats::Spread;
 use plimsoll_results::{LatencyKind, Metric, value_label};
 use serde_json::Value;
+
+/// What the document gives a partition (P4), in records a second.
+const CLAIMED: (f64, f64) = (10e3, 50e3);
 
 const COLOURED_FIRST: [&str; 2] = ["compression", "acks"];
 
@@ -83,7 +87,8 @@ fn by_axis(context: &Context<'_>, axis: &Axis, metric: Metric) -> Option<Scene> 
         Metric::RecordsPerSecond => ("Throughput", "records/s", Up::FromZero, si),
         _ => ("Response time p99", "p99, logarithmic", Up::Log, micros),
     };
-    let mut words = context.words("", &roles.fixed);
+    let (bands, lead) = bands(context, axis, metric);
+    let mut words = context.words(&lead, &roles.fixed);
     words.title = format!("{shown} by {}", axis.label());
     LineChart {
         words,
@@ -93,9 +98,24 @@ fn by_axis(context: &Context<'_>, axis: &Axis, metric: Metric) -> Option<Scene> 
         up_label: up_label.to_string(),
         up_format,
         dots: true,
+        bands,
         panels,
     }
     .scene()
+}
+
+/// What lies behind the lines, and a sentence about it.
+fn bands(context: &Context<'_>, axis: &Axis, metric: Metric) -> (Vec<Band>, String) {
+    let mut bands = Vec::new();
+    let told = match metric {
+        Metric::RecordsPerSecond if axis.short() == "partitions" => {
+            bands.push(Band::claim(Edges::PerX(CLAIMED.0, CLAIMED.1)));
+            Some("Tinted: the document's 10K to 50K records/s a partition (P4).".to_string())
+        }
+        Metric::RecordsPerSecond => None,
+        _ => context.floor(&mut bands),
+    };
+    (bands, told.unwrap_or_default())
 }
 
 /// A codec names itself; other values need their parameter.
@@ -117,11 +137,10 @@ fn points(
         .into_iter()
         .filter_map(|group| {
             let spread = group.spread(metric)?;
-            Some(Point {
-                x: crate::sweep::number(group.param(&axis.path)?)?,
-                y: spread.median,
-                range: range(&spread),
-            })
+            Some(Point::over(
+                crate::sweep::number(group.param(&axis.path)?)?,
+                &spread,
+            ))
         })
         .collect();
     points.sort_by(|a, b| a.x.total_cmp(&b.x));

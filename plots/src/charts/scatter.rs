@@ -1,6 +1,7 @@
 //! Compression ratio against throughput: what a codec saves and what it costs.
 
 use super::Context;
+use super::bands::{Band, Edges};
 use crate::page::{
     HEIGHT, LABEL, Label, Words, baseline, direct_labels, label_room, page, ticks, x_labels, y_grid,
 };
@@ -10,6 +11,9 @@ use crate::scene::{Align, At, Frame, Paint, Scene, Text};
 use crate::units::{digits, si};
 use plimsoll_results::stats::Spread;
 use plimsoll_results::{Metric, value_label};
+
+/// How many times the document has compression shrink data (D3).
+const CLAIMED: (f64, f64) = (3.0, 6.0);
 
 struct Dot {
     value: String,
@@ -45,7 +49,7 @@ pub(crate) fn scene(context: &Context<'_>) -> Option<Scene> {
         return None;
     }
     let lead = "Each dot is one setting; further up is faster, further right is smaller on the \
-                wire and on disk.";
+                wire and on disk. Tinted: the document's 3 to 6 times (D3).";
     let words = Words {
         title: "Compression ratio against throughput".to_string(),
         ..context.words(lead, &[])
@@ -76,6 +80,8 @@ fn draw(words: &Words, dots: &[Dot]) -> Scene {
     let high = ratios.iter().copied().fold(1.0, f64::max);
     let pad = (high - low).max(0.2) * 0.06;
     let x = Scale::linear(low - pad, high + pad, frame.left, frame.right);
+    let claim = Band::claim(Edges::Across(CLAIMED.0, CLAIMED.1));
+    claim.draw(&mut scene, frame, (&x, &y), (low, high));
     y_grid(&mut scene, frame, &y, &y_ticks, true);
     x_labels(
         &mut scene,

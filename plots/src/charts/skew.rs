@@ -52,6 +52,7 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         up_label: "times an even share".to_string(),
         up_format: |share| format!("{}×", digits(share)),
         dots: false,
+        bands: Vec::new(),
         panels: vec![Panel {
             title: String::new(),
             series: series.into_iter().map(|(_, series)| series).collect(),
@@ -68,11 +69,7 @@ fn points(group: &Group<'_>) -> Vec<Point> {
         .filter_map(|rank| {
             let values: Vec<f64> = repeats.iter().map(|shares| shares[rank]).collect();
             let spread = Spread::of(&values)?;
-            Some(Point {
-                x: (rank + 1) as f64,
-                y: spread.median,
-                range: super::rates::range(&spread),
-            })
+            Some(Point::over((rank + 1) as f64, &spread))
         })
         .collect()
 }

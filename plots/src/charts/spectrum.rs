@@ -74,7 +74,11 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
     } else {
         "Response time, from the intended send time to the acknowledgement."
     };
-    let mut words = context.words(lead, &roles.fixed);
+    let mut bands = Vec::new();
+    let floor = context.floor(&mut bands);
+    let lead = [Some(lead.to_string()), floor].into_iter().flatten();
+    let lead: Vec<String> = lead.collect();
+    let mut words = context.words(&lead.join(" "), &roles.fixed);
     words.title = "Latency by percentile".to_string();
     LineChart {
         words,
@@ -84,6 +88,7 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         up_label: "response time, logarithmic".to_string(),
         up_format: micros,
         dots: false,
+        bands,
         panels,
     }
     .scene()
@@ -129,11 +134,7 @@ fn points(group: &Group<'_>) -> Vec<Point> {
                 values.push(spectrum.iter().find(|p| p.0 == *percentile)?.1);
             }
             let spread = Spread::of(&values)?;
-            Some(Point {
-                x: nines(*percentile),
-                y: spread.median,
-                range: super::rates::range(&spread),
-            })
+            Some(Point::over(nines(*percentile), &spread))
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 //! each value of acks, or of the parameter next in line.
 
 use super::Context;
+use super::bands::{Band, Edges};
 use super::lines::{Across, LineChart, Panel, Point, Series, Up};
 use crate::palette::Role;
 use crate::scene::Scene;
@@ -25,6 +26,8 @@ pub(super) struct Timeline {
     up_label: &'static str,
     format: fn(f64) -> String,
     series: &'static [(&'static str, Role, Value)],
+    /// What the document says of the quantity, and how a reader is told.
+    claim: Option<(Edges, &'static str)>,
 }
 
 /// Response time.
@@ -39,6 +42,7 @@ pub(super) const LATENCY: Timeline = Timeline {
         ("p99", Role::Series(1), |s| s.p99_us),
         ("max", Role::Series(6), |s| s.max_us),
     ],
+    claim: None,
 };
 
 /// Records in and out.
@@ -52,6 +56,7 @@ pub(super) const FLOW: Timeline = Timeline {
         ("acknowledged", Role::Series(0), |s| Some(s.records as f64)),
         ("consumed", Role::Series(2), |s| Some(s.consumed? as f64)),
     ],
+    claim: None,
 };
 
 /// Records that consumers still have to read.
@@ -62,6 +67,10 @@ pub(super) const LAG: Timeline = Timeline {
     up_label: "records",
     format: si,
     series: &[("lag", Role::Series(3), |s| Some(s.lag_records? as f64))],
+    claim: Some((
+        Edges::Level(10e3, f64::INFINITY),
+        "Tinted where the document alerts, above 10K records (C2).",
+    )),
 };
 
 /// Cores in use.
@@ -75,6 +84,7 @@ pub(super) const CPU: Timeline = Timeline {
         ("broker", Role::Series(0), |s| s.broker_cpu_cores),
         ("client", Role::Series(4), |s| s.client_cpu_cores),
     ],
+    claim: None,
 };
 
 impl Timeline {
@@ -110,7 +120,10 @@ impl Timeline {
             let mut series = panel.series.iter();
             series.any(|s| s.points.len() >= FEWEST_SECONDS)
         });
-        let mut words = context.words(self.lead, &fixed);
+        let claim = self.claim;
+        let lead = [Some(self.lead), claim.map(|(_, told)| told)];
+        let lead: Vec<&str> = lead.into_iter().flatten().collect();
+        let mut words = context.words(&lead.join(" "), &fixed);
         words.title = self.title.to_string();
         LineChart {
             words,
@@ -120,6 +133,10 @@ impl Timeline {
             up_label: self.up_label.to_string(),
             up_format: self.format,
             dots: false,
+            bands: claim
+                .map(|(edges, _)| Band::claim(edges))
+                .into_iter()
+                .collect(),
             panels,
         }
         .scene()
@@ -149,11 +166,7 @@ fn points(group: &Group<'_>, value: Value) -> Vec<Point> {
         .into_iter()
         .filter_map(|(second, values)| {
             let spread = Spread::of(&values)?;
-            Some(Point {
-                x: f64::from(second),
-                y: spread.median,
-                range: super::rates::range(&spread),
-            })
+            Some(Point::over(f64::from(second), &spread))
         })
         .collect()
 }

@@ -1,0 +1,135 @@
+//! Latency against rate, up to the knee: every rate that the searches tried, with
+//! the objective, and the interval in which the answer lies.
+
+use super::Context;
+use super::bands::{Band, Edges};
+use super::lines::{Across, LineChart, Panel, Point, Series, Up};
+use crate::palette::Role;
+use crate::scene::Scene;
+use crate::units::{micros, si};
+use plimsoll_results::stats::Spread;
+use plimsoll_results::{CellResult, Group, Search};
+
+/// Settings that one chart shows.
+const SETTINGS_MAX: usize = 6;
+
+/// Draws the chart; `None` where no rate was searched for.
+pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
+    let sweep = &context.sweep;
+    let found: Vec<(&Group<'_>, Vec<&Search>)> = sweep
+        .groups
+        .iter()
+        .map(|group| (group, searches(group).collect()))
+        .filter(|(_, searches): &(_, Vec<_>)| !searches.is_empty())
+        .collect();
+    let shown = found.get(..SETTINGS_MAX).unwrap_or(&found);
+    let mut series = Vec::new();
+    for (at, (group, searches)) in shown.iter().enumerate() {
+        let label = match found.len() {
+            1 => String::new(),
+            _ => sweep.label(group),
+        };
+        let lines = searches.iter().map(|search| probes(search));
+        for (repeat, points) in lines.enumerate().filter(|(_, points)| !points.is_empty()) {
+            // One name for all repeats of a setting.
+            let label = if repeat == 0 { &label } else { "" };
+            series.push(Series {
+                label: label.to_string(),
+                role: Role::Series(at),
+                points,
+            });
+        }
+    }
+    let searches: Vec<&Search> = shown.iter().flat_map(|(_, all)| all).copied().collect();
+    let mut lead = vec![
+        "Every rate that the search tried; a ring is one that failed. The search's samples are in \
+         no other chart."
+            .to_string(),
+    ];
+    if shown.len() < found.len() {
+        lead.push(format!("{SETTINGS_MAX} of {} settings.", found.len()));
+    }
+    let mut bands = Vec::new();
+    if let Some(objective) = common(searches.iter().map(|search| search.objective_us)) {
+        lead.push(format!("Tinted above the objective, {}", micros(objective)));
+        bands.push(Band {
+            shown: true,
+            ..Band::claim(Edges::Level(objective, f64::INFINITY))
+        });
+        let answer = answer(&searches).filter(|_| shown.len() == 1);
+        match answer {
+            Some((low, high)) => {
+                lead.push(format!(
+                    "and where the maximum lies, {} to {} records/s.",
+                    si(low),
+                    si(high)
+                ));
+                bands.push(Band {
+                    role: Role::Series(2),
+                    ..Band::claim(Edges::Across(low, high))
+                });
+            }
+            None => lead.last_mut()?.push('.'),
+        }
+    }
+    lead.extend(context.floor(&mut bands));
+    let mut words = context.words(&lead.join(" "), &[]);
+    words.title = "Latency against rate, up to the knee".to_string();
+    LineChart {
+        words,
+        across: Across::Log(si),
+        across_label: "offered records/s, logarithmic".to_string(),
+        up: Up::Log,
+        up_label: "p99 response, logarithmic".to_string(),
+        up_format: micros,
+        dots: true,
+        bands,
+        panels: vec![Panel {
+            title: String::new(),
+            series,
+        }],
+    }
+    .scene()
+}
+
+fn searches<'g>(group: &'g Group<'_>) -> impl Iterator<Item = &'g Search> {
+    let of = |cell: &'g CellResult| cell.search.as_ref();
+    group.valid().filter_map(of)
+}
+
+/// The rates tried, from low to high; those at which nothing was acknowledged
+/// have no latency and no place.
+fn probes(search: &Search) -> Vec<Point> {
+    let mut points: Vec<Point> = search
+        .probes
+        .iter()
+        .filter_map(|probe| {
+            Some(Point {
+                x: probe.records_per_s,
+                y: probe.p99_us.filter(|p99| *p99 > 0.0)?,
+                range: None,
+                failed: !probe.failed.is_empty(),
+            })
+        })
+        .filter(|point| point.x > 0.0)
+        .collect();
+    points.sort_by(|a, b| a.x.total_cmp(&b.x));
+    points
+}
+
+/// The interval that holds the maximum: from the lowest that was held to the
+/// highest that failed.
+fn answer(searches: &[&Search]) -> Option<(f64, f64)> {
+    let held = searches.iter().filter(|search| search.confirmed);
+    let held: Vec<f64> = held.map(|search| search.records_per_s).collect();
+    let failed: Vec<f64> = searches.iter().filter_map(|s| s.failed_at).collect();
+    let (held, failed) = (Spread::of(&held)?, Spread::of(&failed)?);
+    (failed.max > held.min).then_some((held.min, failed.max))
+}
+
+/// The value that all share.
+fn common(mut values: impl Iterator<Item = f64>) -> Option<f64> {
+    let first = values.next()?;
+    let same = values.all(|value| value == first);
+    (same && first > 0.0).then_some(first)
+}
