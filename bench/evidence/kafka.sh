@@ -2,6 +2,7 @@
 # kafka.sh DIR PORT: runs Apache Kafka 4.1 as one node on the loopback, its data in
 # DIR, its controller on the port after PORT, until it is stopped. Its jars come from
 # Maven Central into target/client-tools/kafka, where the client checks look too.
+# KAFKA_SETTINGS holds further lines for its server.properties.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 dir=$1
@@ -24,6 +25,7 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+${KAFKA_SETTINGS:-}
 END
 quiet_java() {
     command java -cp "$jars/*" -Dorg.slf4j.simpleLogger.defaultLogLevel=warn "$@" >&2
