@@ -3,6 +3,7 @@
 mod fixture;
 
 use plimsoll_plots::charts;
+use plimsoll_results::{Floor, FloorUnit, Probe, Search};
 use std::path::PathBuf;
 
 /// Where the pictures stay for a look.
@@ -33,6 +34,78 @@ fn the_quickstart_draws_every_chart_its_data_carries() {
             "broker-cpu-per-gb",
         ]
     );
+}
+
+/// A search that doubles its rate from 20K/s and closes in on `limit`.
+fn search(limit: f64) -> Search {
+    let rates = [0.2, 0.4, 0.8, 1.6, 1.2, 1.0, 1.1, 1.05].map(|share| share * limit);
+    let probe = |rate: f64| {
+        let over = rate / limit;
+        let p99 = 900.0 + 400.0 * over.powi(2) + if over > 1.0 { 3e6 * (over - 1.0) } else { 0.0 };
+        Probe {
+            records_per_s: rate,
+            achieved: rate.min(limit),
+            p99_us: Some(p99),
+            failed: (over > 1.0)
+                .then(|| "p99".to_string())
+                .into_iter()
+                .collect(),
+            ..Probe::default()
+        }
+    };
+    Search {
+        records_per_s: limit,
+        failed_at: Some(limit * 1.05),
+        confirmed: true,
+        objective_us: 20_000.0,
+        limited_by: vec!["p99".into()],
+        probes: rates.map(probe).to_vec(),
+    }
+}
+
+#[test]
+fn searches_are_drawn_up_to_the_knee_above_the_floor() {
+    let mut run = fixture::run(&fixture::Sweep {
+        acks: vec!["1", "all"],
+        compression: vec!["none"],
+        partitions: vec![6],
+        repeats: 3,
+        speed: 1.0,
+        samples: 500,
+    });
+    let name = "latency-to-the-knee".to_string();
+    assert!(!names(&run, "no-knee").contains(&name));
+    run.floors = vec![Floor {
+        name: Floor::ROUND_TRIP_P50.into(),
+        value: 24.0,
+        unit: FloorUnit::Microseconds,
+        how: "made up".into(),
+    }];
+    for (at, cell) in run.cells.iter_mut().enumerate() {
+        let all = cell.params["producer.acks"] == "all";
+        let limit = if all { 90e3 } else { 240e3 };
+        cell.search = Some(search(limit * (1.0 + 0.02 * at as f64)));
+    }
+    assert!(names(&run, "knee").contains(&name));
+    let one = |run: &mut plimsoll_results::RunResult| {
+        run.cells
+            .retain(|cell| cell.params["producer.acks"] == "all");
+        let drawn = plimsoll_plots::draw(run).expect("draws");
+        let knee = drawn
+            .into_iter()
+            .find(|chart| chart.name == "latency-to-the-knee");
+        knee.expect("drawn").svg
+    };
+    // The interval from the lowest that was held to the highest that failed.
+    let svg = one(&mut run);
+    for told in [
+        "where the maximum lies, 91.8K to 104K records/s",
+        "the objective, 20 ms",
+        "24 µs",
+    ] {
+        assert!(svg.contains(told), "{told} is not in the picture");
+    }
+    assert!(names(&run, "knee-of-one").contains(&name));
 }
 
 fn names(run: &plimsoll_results::RunResult, dir: &str) -> Vec<String> {

@@ -56,8 +56,8 @@ impl Band {
             Edges::Level(low, high) => [low, high],
             Edges::PerX(..) | Edges::Across(..) => return None,
         };
-        let closed = ends.into_iter().filter(|end| end.is_finite() && *end > 0.0);
-        closed.last().filter(|_| self.shown)
+        let mut closed = ends.into_iter().filter(|end| end.is_finite() && *end > 0.0);
+        closed.next_back().filter(|_| self.shown)
     }
 
     /// Draws it into a panel whose data spans `span` across.
@@ -68,7 +68,7 @@ impl Band {
         (x, y): (&Scale, &Scale),
         span: (f64, f64),
     ) {
-        let paint = Paint::from(self.role).opacity(0.18);
+        let paint = Paint::from(self.role).opacity(0.15);
         match self.edges {
             Edges::Level(low, high) => {
                 let (bottom, top) = (height(y, low, frame), height(y, high, frame));
