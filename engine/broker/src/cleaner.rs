@@ -11,7 +11,7 @@ mod stats;
 mod throttle;
 
 use crate::broker::Broker;
-use crate::partition::Partition;
+use crate::partition::{Life, Partition};
 use plimsoll_log::{CleanPlan, CleanProgress, Cleaned, LogError};
 use plimsoll_wire::time::{Instant, Now};
 use std::cmp::Reverse;
@@ -58,6 +58,12 @@ impl CleanerClock for Still {
 
 /// A partition that one thread cleans, until it is dropped.
 struct Claim(Arc<Partition>);
+
+/// What a pass shall do, and to which of the partition's logs.
+struct Planned {
+    plan: CleanPlan,
+    life: Life,
+}
 
 impl Claim {
     fn on(partition: &Arc<Partition>) -> Option<Self> {
@@ -119,23 +125,22 @@ impl Broker {
             .partitions()
             .filter(|partition| !partition.uncleanable.load(Ordering::Relaxed))
             .filter_map(|partition| {
-                let plan = plan(partition, now).unwrap_or_else(|error| {
+                let planned = plan(partition, now).unwrap_or_else(|error| {
                     give_up(partition, &error);
                     None
                 });
-                plan.map(|plan| (Arc::clone(partition), plan))
+                planned.map(|planned| (Arc::clone(partition), planned))
             })
             .collect();
-        plans.sort_by_key(|(_, plan)| Reverse(plan.dirtiness().permille()));
+        plans.sort_by_key(|(_, planned)| Reverse(planned.plan.dirtiness().permille()));
         let claimed = plans
             .into_iter()
-            .find_map(|(partition, plan)| Claim::on(&partition).map(|claim| (claim, plan)));
-        let Some((Claim(partition), plan)) = claimed.as_ref().map(|(claim, plan)| (claim, plan))
-        else {
+            .find_map(|(partition, planned)| Claim::on(&partition).map(|claim| (claim, planned)));
+        let Some((Claim(partition), planned)) = &claimed else {
             return false;
         };
         let (topic, index) = (&partition.topic, partition.index.get());
-        match self.clean_one(partition, plan, clock) {
+        match self.clean_one(partition, planned, clock) {
             Ok(Some(CleanProgress {
                 read_bytes,
                 written_bytes,
@@ -147,6 +152,8 @@ impl Broker {
                 true
             }
             Ok(None) => false,
+            // Its files went meanwhile, for the topic was deleted.
+            Err(_) if partition.lock().life() != planned.life => false,
             Err(error) => {
                 self.cleaner.stats.failed();
                 give_up(partition, &error);
@@ -160,13 +167,16 @@ impl Broker {
     fn clean_one(
         &self,
         partition: &Partition,
-        plan: &CleanPlan,
+        planned: &Planned,
         clock: &dyn CleanerClock,
     ) -> Result<Option<CleanProgress>, LogError> {
         let map_bytes = self.limits().clean_map_bytes;
-        let underway = self.cleaner.stats.begin(partition, plan, clock.now());
+        let underway = self
+            .cleaner
+            .stats
+            .begin(partition, &planned.plan, clock.now());
         let mut pace = |progress: &CleanProgress| self.pace(progress, &underway, clock);
-        let Some(cleaned) = plan.run(map_bytes, &mut pace)? else {
+        let Some(cleaned) = planned.plan.run(map_bytes, &mut pace)? else {
             return Ok(None);
         };
         let Cleaned { progress, .. } = cleaned;
@@ -175,7 +185,9 @@ impl Broker {
             .stats
             .finished(&underway, &progress, map_bytes, clock.now());
         let now = clock.now().wall;
-        if let Ok(log) = partition.lock().log_mut()
+        let mut held = partition.lock();
+        if held.life() == planned.life
+            && let Ok(log) = held.log_mut()
             && let Some(files) = log.install(cleaned, now)?
         {
             self.timers.doom(files);
@@ -209,12 +221,14 @@ impl Broker {
     }
 }
 
-fn plan(partition: &Partition, now: Now) -> Result<Option<CleanPlan>, LogError> {
+fn plan(partition: &Partition, now: Now) -> Result<Option<Planned>, LogError> {
     let held = partition.lock();
-    match held.log() {
-        Ok(log) => log.plan_clean(now.wall, partition.stored_to()),
-        Err(_) => Ok(None),
-    }
+    let Ok(log) = held.log() else {
+        return Ok(None);
+    };
+    let life = held.life();
+    let plan = log.plan_clean(now.wall, partition.stored_to())?;
+    Ok(plan.map(|plan| Planned { plan, life }))
 }
 
 fn give_up(partition: &Partition, error: &LogError) {

@@ -3,7 +3,7 @@
 
 mod held;
 
-pub(crate) use held::{Awaited, Held};
+pub(crate) use held::{Awaited, Held, Life};
 
 use crate::metrics::Traffic;
 use crate::storage::DiskFaults;

@@ -174,21 +174,26 @@ fn flush_if(
     now: Now,
     wants: impl FnOnce(&PartitionLog) -> bool,
 ) -> Result<(), LogError> {
-    let flush = {
+    let (flush, life) = {
         let mut held = partition.lock();
+        let life = held.life();
         let Ok(log) = held.log_mut() else {
             return Ok(());
         };
         if !wants(log) {
             return Ok(());
         }
-        log.begin_flush()?
+        (log.begin_flush()?, life)
     };
     let Some(flush) = flush else {
         return Ok(());
     };
     let outcome = flush.run();
-    match partition.lock().log_mut() {
+    let mut held = partition.lock();
+    if held.life() != life {
+        return Ok(());
+    }
+    match held.log_mut() {
         Ok(log) => log.end_flush(&flush, outcome, now.wall),
         Err(_) => outcome,
     }

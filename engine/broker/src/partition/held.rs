@@ -17,6 +17,9 @@ use std::sync::Arc;
 pub(crate) struct Held {
     pub(super) state: State,
     role: Role,
+    /// How many logs the partition had here before: what is done without the
+    /// lock may end after its log was deleted.
+    logs_before: u32,
     /// Where the log ended when it was last looked at whether it is idle.
     looked_at: Offset,
     waiting: Vec<Waiter>,
@@ -36,6 +39,10 @@ pub(super) enum State {
     /// The broker has shut down.
     Closed,
 }
+
+/// One of the logs that a partition has on this node, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Life(u32);
 
 /// The part this node plays.
 enum Role {
@@ -67,6 +74,7 @@ impl Held {
         Self {
             state: State::Elsewhere,
             role: Role::Following(LeaderEpoch::NONE),
+            logs_before: 0,
             looked_at: Offset(-1),
             waiting: Vec::new(),
             guards: Guards::default(),
@@ -128,6 +136,13 @@ impl Held {
             Role::Leading(leading) => Some(leading),
             Role::Following(_) => None,
         }
+    }
+
+    /// Tells the log apart from those that the partition had here before. A
+    /// failure without the lock is one only if the log is still the same:
+    /// another's files are renamed and removed.
+    pub(crate) const fn life(&self) -> Life {
+        Life(self.logs_before)
     }
 
     /// Whether there is a log, or ought to be.
@@ -307,6 +322,7 @@ impl Held {
             State::Elsewhere
         };
         self.role = Role::Following(LeaderEpoch::NONE);
+        self.logs_before += 1;
         match std::mem::replace(&mut self.state, next) {
             State::Open(log) => Some(*log),
             _ => None,

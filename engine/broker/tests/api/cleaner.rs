@@ -1,6 +1,6 @@
 //! Compaction in the background: its speed, its threads, its state.
 
-use crate::client::{produce_name, world_with};
+use crate::client::{delete_orders, produce_name, world_with};
 use crate::metrics::value;
 use crate::support::World;
 use plimsoll_broker::CleanerClock;
@@ -124,6 +124,15 @@ fn a_shutdown_ends_a_pass_that_waits() {
     let paused = *clock.paused.lock().unwrap();
     assert!(paused < Duration::from_secs(1), "it waited for {paused:?}");
     assert_eq!(value(&world, "plimsoll_log_cleaner_passes", &[]), Some(0.0));
+}
+
+#[test]
+fn a_topic_deleted_during_a_pass_is_no_failed_disk() {
+    let world = dirty(&[("log.cleaner.io.max.bytes.per.second", "1000000")]);
+    let clock = Jumping::new(world.now, || delete_orders(&world));
+    world.broker.clean_paced(&clock);
+    let offline = value(&world, "kafka_log_LogManager_OfflineLogDirectoryCount", &[]);
+    assert_eq!(offline, Some(0.0));
 }
 
 #[test]

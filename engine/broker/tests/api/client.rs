@@ -3,7 +3,9 @@
 use crate::support::{World, body};
 use bytes::Bytes;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::messages::{
+    DeleteTopicsRequest, DeleteTopicsResponse, MetadataRequest, MetadataResponse, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_broker::Outcome;
 use plimsoll_wire::api::ApiKey;
@@ -36,6 +38,13 @@ pub fn world_with(settings: &[(&str, &str)]) -> (World, Uuid) {
         .with_allow_auto_topic_creation(true);
     let response: MetadataResponse = world.ask(ApiKey::Metadata, 12, &query);
     (world, response.topics[0].topic_id)
+}
+
+/// Deletes the topic `orders`, over a connection of its own.
+pub fn delete_orders(world: &World) {
+    let query = DeleteTopicsRequest::default().with_topic_names(vec![topic_name()]);
+    let response: DeleteTopicsResponse = world.ask_aside(ApiKey::DeleteTopics, 5, &query);
+    assert_eq!(response.responses[0].error_code, 0);
 }
 
 pub fn batch_with(settings: BatchSettings, count: i32) -> Vec<u8> {

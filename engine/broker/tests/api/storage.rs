@@ -2,8 +2,10 @@
 //! finds.
 
 use crate::client::{
-    batch, fetch, fetch_query, produce_name, seen, send, send_fetch, topic_name, world_with,
+    batch, delete_orders, fetch, fetch_query, produce_name, seen, send, send_fetch, topic_name,
+    world_with,
 };
+use crate::metrics::value;
 use crate::support::{World, body};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
@@ -19,6 +21,8 @@ use plimsoll_wire::produce::{PartitionData, ProduceRequest, ProduceResponse, Top
 use plimsoll_wire::topic::Topic;
 use plimsoll_wire::types::PartitionIndex;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// Where the metadata log and partition 1 of `orders` lie.
@@ -317,16 +321,11 @@ fn a_clean_stop_marks_only_directories_that_work() {
 /// same name must not find the old log when the disk is back.
 #[test]
 fn a_log_of_a_deleted_topic_is_not_taken_for_one_of_its_namesake() {
-    use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
     let mut world = two_dirs(&[]);
     assert_eq!(produce_name(&mut world, &batch(5)).error, ErrorCode::None);
     world.disk.fail_under(Path::new(BAD), Fault::Write);
     assert_eq!(produce_to(&mut world, 0), ErrorCode::KafkaStorageError);
-    let query = DeleteTopicsRequest::default()
-        .with_topic_names(vec![topic_name()])
-        .with_timeout_ms(1000);
-    let deleted: DeleteTopicsResponse = world.ask(ApiKey::DeleteTopics, 5, &query);
-    assert_eq!(deleted.responses[0].error_code, 0);
+    delete_orders(&world);
     world.restart(false);
     let topic = MetadataRequestTopic::default().with_name(Some(topic_name()));
     let query = MetadataRequest::default()
@@ -335,4 +334,30 @@ fn a_log_of_a_deleted_topic_is_not_taken_for_one_of_its_namesake() {
     let _created: MetadataResponse = world.ask(ApiKey::Metadata, 12, &query);
     assert_eq!(produce_to(&mut world, 0), ErrorCode::None);
     assert_eq!(records(&mut world), 1);
+}
+
+#[test]
+fn a_topic_deleted_during_a_flush_is_no_failed_disk() {
+    // A second segment has a name that is to be synced.
+    let (mut world, _) = world_with(&[("log.segment.bytes", "1000")]);
+    for _ in 0..20 {
+        assert_eq!(produce_name(&mut world, &batch(2)).error, ErrorCode::None);
+    }
+    let (reached, at_sync) = mpsc::channel();
+    let (go_on, deleted) = mpsc::channel();
+    let dir = Path::new("/data/orders-0");
+    world.disk.before_sync_of(dir, move || {
+        reached.send(()).expect("the test waits");
+        deleted.recv().expect("the test goes on");
+    });
+    world.pass(Duration::from_secs(61));
+    thread::scope(|scope| {
+        scope.spawn(|| world.broker.tick(world.now));
+        let waited = at_sync.recv_timeout(Duration::from_secs(60));
+        waited.expect("the log is flushed");
+        delete_orders(&world);
+        go_on.send(()).expect("the flush waits");
+    });
+    let offline = value(&world, "kafka_log_LogManager_OfflineLogDirectoryCount", &[]);
+    assert_eq!(offline, Some(0.0));
 }

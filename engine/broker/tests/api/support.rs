@@ -107,18 +107,25 @@ impl World {
 
     /// Sends a request's bytes after its header.
     pub fn send(&mut self, api: ApiKey, version: i16, body: &[u8]) -> Outcome {
-        let mut frame = BytesMut::new();
-        RequestHeader::default()
-            .with_request_api_key(api.key())
-            .with_request_api_version(version)
-            .with_correlation_id(42)
-            .with_client_id(Some(StrBytes::from_static_str("tests")))
-            .encode(&mut frame, api.spec().request_header_version(version))
-            .expect("the header encodes");
-        frame.extend_from_slice(body);
+        let frame = frame(api, version, body);
         let wake: Arc<dyn Wake> = Arc::clone(&self.bell) as Arc<dyn Wake>;
         self.broker
             .handle(self.now, &mut self.connection, frame, &wake)
+    }
+
+    /// Asks over a connection of its own, while others hold the world.
+    pub fn ask_aside<Q: Encodable, R: Decodable>(&self, api: ApiKey, version: i16, query: &Q) -> R {
+        let mut body = BytesMut::new();
+        query
+            .encode(&mut body, version)
+            .expect("the request encodes");
+        let mut connection = Connection::new(Some(([127, 0, 0, 1], 6).into()));
+        let wake: Arc<dyn Wake> = Arc::clone(&self.bell) as Arc<dyn Wake>;
+        let frame = frame(api, version, &body);
+        match self.broker.handle(self.now, &mut connection, frame, &wake) {
+            Outcome::Ready(response) => read(api, version, &response),
+            other => panic!("{api} {version} is not answered at once: {other:?}"),
+        }
     }
 
     /// Sends a request of the message library's.
@@ -200,4 +207,18 @@ pub fn read<R: Decodable>(api: ApiKey, version: i16, response: &Response) -> R {
         rest.len()
     );
     message
+}
+
+/// A request's bytes, header and all.
+fn frame(api: ApiKey, version: i16, body: &[u8]) -> BytesMut {
+    let mut frame = BytesMut::new();
+    RequestHeader::default()
+        .with_request_api_key(api.key())
+        .with_request_api_version(version)
+        .with_correlation_id(42)
+        .with_client_id(Some(StrBytes::from_static_str("tests")))
+        .encode(&mut frame, api.spec().request_header_version(version))
+        .expect("the header encodes");
+    frame.extend_from_slice(body);
+    frame
 }

@@ -64,7 +64,11 @@ struct State {
     /// What goes wrong, and under which directory.
     faults: Vec<(Fault, PathBuf)>,
     capacity: Option<u64>,
+    /// What is done before the names in a directory are synced.
+    before_sync: Option<(PathBuf, Action)>,
 }
+
+type Action = Box<dyn FnOnce() + Send>;
 
 impl MemDisk {
     /// An empty disk that never fails.
@@ -96,6 +100,12 @@ impl MemDisk {
     /// Heals every fault that lasts or has not struck yet.
     pub fn heal(&self) {
         self.state().faults.clear();
+    }
+
+    /// Does something once, when the names in `dir` are about to be synced and
+    /// whoever asked for that waits: what can happen during a slow sync.
+    pub fn before_sync_of(&self, dir: &Path, action: impl FnOnce() + Send + 'static) {
+        self.state().before_sync = Some((dir.to_owned(), Box::new(action)));
     }
 
     /// Limits the bytes in all files together.
@@ -350,6 +360,10 @@ impl Disk for MemDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let planned = self.state().before_sync.take_if(|(at, _)| at == dir);
+        if let Some((_, action)) = planned {
+            action();
+        }
         let mut state = self.state();
         state.operate(dir)?;
         if !state.dir_exists(dir) {
