@@ -29,6 +29,7 @@ fn the_quickstart_draws_every_chart_its_data_carries() {
             "latency-over-time",
             "throughput-over-time",
             "lag-over-time",
+            "disk-over-time",
             "cpu-over-time",
             "compression-against-throughput",
             "broker-cpu-per-gb",

@@ -11,6 +11,9 @@ use crate::scene::{At, Frame, Paint, Scene};
 /// Steps in which a band that follows the horizontal axis is drawn.
 const STEPS: u32 = 40;
 
+/// How far below the end of a band that begins at nothing the axis reaches.
+const ROOM: f64 = 0.5;
+
 /// Where a band lies; an infinite end is open.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Edges {
@@ -57,7 +60,10 @@ impl Band {
             Edges::PerX(..) | Edges::Across(..) => return None,
         };
         let mut closed = ends.into_iter().filter(|end| end.is_finite() && *end > 0.0);
-        closed.next_back().filter(|_| self.shown)
+        // A band from nothing needs some room to be seen on a logarithmic axis.
+        let room = if ends[0] > 0.0 { 1.0 } else { ROOM };
+        let end = closed.next_back().filter(|_| self.shown)?;
+        Some(end * room)
     }
 
     /// Draws it into a panel whose data spans `span` across.

@@ -4,6 +4,7 @@
 use super::Context;
 use super::bands::{Band, Edges};
 use super::lines::{Across, LineChart, Panel, Point, Series, Up};
+use crate::page::Words;
 use crate::palette::Role;
 use crate::scene::Scene;
 use crate::units::{micros, si};
@@ -31,8 +32,12 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         };
         let lines = searches.iter().map(|search| probes(search));
         for (repeat, points) in lines.enumerate().filter(|(_, points)| !points.is_empty()) {
-            // One name for all repeats of a setting.
-            let label = if repeat == 0 { &label } else { "" };
+            // One name for all repeats of a setting, at the last.
+            let label = if repeat + 1 == searches.len() {
+                &label
+            } else {
+                ""
+            };
             series.push(Series {
                 label: label.to_string(),
                 role: Role::Series(at),
@@ -41,17 +46,21 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         }
     }
     let searches: Vec<&Search> = shown.iter().flat_map(|(_, all)| all).copied().collect();
-    let mut lead = vec![
-        "Every rate that the search tried; a ring is one that failed. The search's samples are in \
+    let mut lead: Vec<String> = context.caveat.map(str::to_string).into_iter().collect();
+    lead.push(
+        "A line for each search: every rate it tried, a ring where that failed. Its samples are in \
          no other chart."
             .to_string(),
-    ];
+    );
     if shown.len() < found.len() {
         lead.push(format!("{SETTINGS_MAX} of {} settings.", found.len()));
     }
     let mut bands = Vec::new();
     if let Some(objective) = common(searches.iter().map(|search| search.objective_us)) {
-        lead.push(format!("Tinted above the objective, {}", micros(objective)));
+        lead.push(format!(
+            "Tinted above the objective, {},",
+            micros(objective)
+        ));
         bands.push(Band {
             shown: true,
             ..Band::claim(Edges::Level(objective, f64::INFINITY))
@@ -69,12 +78,19 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
                     ..Band::claim(Edges::Across(low, high))
                 });
             }
-            None => lead.last_mut()?.push('.'),
+            None => {
+                let told = lead.last_mut()?;
+                told.pop();
+                told.push('.');
+            }
         }
     }
     lead.extend(context.floor(&mut bands));
-    let mut words = context.words(&lead.join(" "), &[]);
-    words.title = "Latency against rate, up to the knee".to_string();
+    let words = Words {
+        title: "Latency against rate, up to the knee".to_string(),
+        subtitle: lead.join(" "),
+        ..context.words("", &[])
+    };
     LineChart {
         words,
         across: Across::Log(si),

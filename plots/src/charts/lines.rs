@@ -14,6 +14,8 @@ use plimsoll_results::stats::Spread;
 
 /// Dots keep this clear of the frame's sides.
 const DOT_INSET: f64 = 12.0;
+/// A line that ends this far from the side is labelled where it ends.
+const ENDS_EARLY: f64 = 60.0;
 
 /// One point, with the range over repeats where there is one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -150,6 +152,7 @@ impl LineChart {
 
     fn draw_panel(&self, scene: &mut Scene, panel: &Panel, frame: Frame, x: &Scale, y: &Scale) {
         let mut labels = Vec::new();
+        let right = frame.right - if self.dots { DOT_INSET } else { 0.0 };
         for series in &panel.series {
             let place = |p: &Point| At(x.at(p.x), y.at(p.y));
             let paint = Paint::from(series.role);
@@ -170,19 +173,22 @@ impl LineChart {
                     }
                 }
             }
-            if let Some(last) = series.points.last() {
+            let Some(last) = series.points.last() else {
+                continue;
+            };
+            let at = place(last);
+            if self.dots && right - at.0 > ENDS_EARLY {
+                // It would take a long line to lead from here to the side.
+                let text = Text::new(At(at.0 + 10.0, at.1), LABEL, series.label.clone());
+                scene.text(text.bold().paint(paint));
+            } else if !series.label.is_empty() {
                 labels.push(Label {
-                    y: y.at(last.y),
+                    y: at.1,
                     text: series.label.clone(),
                     paint,
                 });
             }
         }
-        let right = if self.dots {
-            frame.right - DOT_INSET
-        } else {
-            frame.right
-        };
         direct_labels(scene, right, frame.top, frame.bottom, labels);
     }
 

@@ -151,6 +151,7 @@ fn draw_usable(run: &RunResult, caveat: Option<&'static str>) -> Result<Vec<Char
         ("latency-over-time", timeline::LATENCY.scene(&context)),
         ("throughput-over-time", timeline::FLOW.scene(&context)),
         ("lag-over-time", timeline::LAG.scene(&context)),
+        ("disk-over-time", timeline::DISK.scene(&context)),
         ("cpu-over-time", timeline::CPU.scene(&context)),
         ("compression-against-throughput", scatter::scene(&context)),
         ("transactions-against-plain", transactions::scene(&context)),

@@ -8,7 +8,7 @@ use super::lines::{Across, LineChart, Panel, Point, Series, Up};
 use crate::palette::Role;
 use crate::scene::Scene;
 use crate::sweep::{Axis, named_value};
-use crate::units::{digits, micros, si};
+use crate::units::{bytes, digits, micros, si};
 use plimsoll_results::stats::Spread;
 use plimsoll_results::{Group, Metric, Second};
 use std::collections::BTreeMap;
@@ -71,6 +71,17 @@ pub(super) const LAG: Timeline = Timeline {
         Edges::Level(10e3, f64::INFINITY),
         "Tinted where the document alerts, above 10K records (C2).",
     )),
+};
+
+/// Bytes of the topic's files.
+pub(super) const DISK: Timeline = Timeline {
+    title: "Bytes on disk over time",
+    lead: "Bytes of the topic's files, all replicas, at the end of each second.",
+    up: Up::FromZero,
+    up_label: "bytes",
+    format: bytes,
+    series: &[("on disk", Role::Series(5), |s| Some(s.disk_bytes? as f64))],
+    claim: None,
 };
 
 /// Cores in use.
