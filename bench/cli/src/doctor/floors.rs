@@ -4,7 +4,7 @@
 //! Each is measured for a fraction of a second: enough for two digits.
 
 use hdrhistogram::Histogram;
-use plimsoll_results::{Floor, FloorUnit as Unit};
+use plimsoll_results::{Floor, FloorUnit as Unit, HIGHEST_NS};
 use plimsoll_wire::batch::crc32c;
 use std::hint::black_box;
 use std::io::{self, Read as _, Write as _};
@@ -72,7 +72,8 @@ fn quantiles(names: [&str; 2], nanos: &Histogram<u64>, how: &str) -> [Floor; 2] 
 }
 
 fn histogram() -> io::Result<Histogram<u64>> {
-    Histogram::new(3).map_err(io::Error::other)
+    // Of fixed bounds: one that grows by itself clamps what is recorded saturating.
+    Histogram::new_with_bounds(1, HIGHEST_NS, 3).map_err(io::Error::other)
 }
 
 fn note(nanos: &mut Histogram<u64>, took: Duration) {
@@ -217,6 +218,10 @@ mod tests {
             ]
         );
         assert!(floors.iter().all(|floor| floor.value > 0.0), "{floors:?}");
+        // The floors of time once read 2 ns, the end of a histogram's first range:
+        // no message passes between two threads in a tenth of a microsecond.
+        let mut times = floors.iter().filter(|f| f.unit == Unit::Microseconds);
+        assert!(times.all(|floor| floor.value > 0.1), "{floors:?}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! What `--a` and `--b` name.
 
+use super::build::short;
 use crate::git::git;
 use crate::run::target::TargetChoice;
 use anyhow::{Context as _, bail};
@@ -22,7 +23,7 @@ pub enum Source {
     This,
     /// Another binary's.
     Binary(PathBuf),
-    /// That of a git revision.
+    /// That of a git revision, by its commit's full hash.
     Revision(String),
     /// A cluster that is there, as `--target` takes it.
     Cluster(String),
@@ -61,7 +62,7 @@ impl fmt::Display for Side {
             Source::This if !self.sets.is_empty() => {}
             Source::This => f.write_str("this")?,
             Source::Binary(path) => write!(f, "{}", path.display())?,
-            Source::Revision(revision) => f.write_str(revision)?,
+            Source::Revision(commit) => write!(f, "git:{}", short(commit))?,
             Source::Cluster(addresses) => f.write_str(addresses)?,
         }
         let plus = if self.source == Source::This { "" } else { " " };
