@@ -17,14 +17,14 @@ PLIMSOLL = os.path.realpath(os.environ.get("PLIMSOLL", "target/release/plimsoll"
 SWEEP = [
     "repeats=2",
     "topic.partitions=[1,2]",
-    "producer.acks=[1,all]",
+    "producer.acks=1",
     "producer.compression=none",
     "load.rate=2K/s",
     "load.warmup=0s",
     "load.duration=100ms",
 ]
 # About what the whole sweep takes: kills fall anywhere in it.
-SPAN_SECONDS = 4.0
+SPAN_SECONDS = 2.5
 
 
 def command(out, resume):

@@ -43,6 +43,8 @@ const WORKLOADS: &[Workload] = workloads![
     "large-records",
     "many-partitions",
     "noisy-neighbour",
+    "rebalances",
+    "durable",
     "gate",
 ];
 

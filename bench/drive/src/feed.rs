@@ -10,7 +10,11 @@ use crate::partitioner::Partitioner;
 use crate::record::Window;
 use plimsoll_workloads::generate::{
     Arrivals, RecordStream, Records, STAMP_LEN, Schedule, Stamp, StampPlace, Transactions, Worker,
+    body_checksum,
 };
+
+/// Values whose checksum is remembered.
+const BODIES_MAX: usize = 1 << 20;
 
 /// One producer's records.
 pub struct Feed {
@@ -29,6 +33,27 @@ pub struct Feed {
     marking: Marking,
     value: Vec<u8>,
     stamp: [u8; STAMP_LEN],
+    bodies: Bodies,
+}
+
+/// Checksums of values that come again, by the value's number.
+#[derive(Debug, Default)]
+struct Bodies(Vec<Option<u32>>);
+
+impl Bodies {
+    /// The checksum of `body`, which always is that of its number.
+    fn checksum(&mut self, number: Option<usize>, body: &[u8]) -> u32 {
+        let Some(number) = number.filter(|number| *number < BODIES_MAX) else {
+            return body_checksum(body);
+        };
+        if self.0.len() <= number {
+            self.0.resize(number + 1, None);
+        }
+        match self.0.get_mut(number) {
+            Some(known) => *known.get_or_insert_with(|| body_checksum(body)),
+            None => body_checksum(body),
+        }
+    }
 }
 
 /// What the feeds of a cell have in common.
@@ -76,6 +101,7 @@ impl Feed {
             marking: settings.marking,
             value: Vec::new(),
             stamp: [0; STAMP_LEN],
+            bodies: Bodies::default(),
         }
     }
 
@@ -151,8 +177,10 @@ impl Source for Feed {
         match self.marking.place {
             StampPlace::ValuePrefix => {
                 let body = record.value.get(STAMP_LEN..).unwrap_or_default();
+                let known = self.bodies.checksum(record.number, body);
                 self.value.clear();
-                self.value.extend_from_slice(&stamp.seal(record.key, body));
+                self.value
+                    .extend_from_slice(&stamp.seal_known(record.key, known));
                 self.value.extend_from_slice(body);
                 Outgoing {
                     value: &self.value,
@@ -160,7 +188,8 @@ impl Source for Feed {
                 }
             }
             StampPlace::Header => {
-                self.stamp = stamp.seal(record.key, record.value);
+                let known = self.bodies.checksum(record.number, record.value);
+                self.stamp = stamp.seal_known(record.key, known);
                 Outgoing {
                     stamp: Some(&self.stamp),
                     ..out

@@ -23,7 +23,7 @@ pub use keys::Keys;
 pub use payloads::Payloads;
 pub use records::{Header, Record, RecordStream, Records, Worker};
 pub use sample::Sample;
-pub use stamp::{STAMP_HEADER, STAMP_LEN, Stamp, StampError, StampPlace};
+pub use stamp::{STAMP_HEADER, STAMP_LEN, Stamp, StampError, StampPlace, body_checksum};
 pub use trace::Trace;
 pub use transactions::{Membership, Transactions};
 

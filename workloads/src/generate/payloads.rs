@@ -90,13 +90,13 @@ impl PayloadPool {
 }
 
 impl Payloads {
-    /// The next value, and the key that stands in it if keys are a field of
-    /// the sample.
+    /// The next value, the key that stands in it if keys are a field of the
+    /// sample, and the value's number if the same value comes again under it.
     #[expect(
         clippy::should_implement_trait,
         reason = "the item borrows from the generator"
     )]
-    pub fn next(&mut self) -> (&[u8], Option<&[u8]>) {
+    pub fn next(&mut self) -> (&[u8], Option<&[u8]>, Option<usize>) {
         match &self.pool {
             PayloadPool::Synthetic { pool, sizes, .. } => {
                 let size = sizes.draw(&mut self.rng);
@@ -105,12 +105,14 @@ impl Payloads {
                 }
                 let start = self.at;
                 self.at += size;
-                (pool.get(start..start + size).unwrap_or_default(), None)
+                let value = pool.get(start..start + size).unwrap_or_default();
+                let repeats = matches!(sizes, Sizes::Fixed(_)) && start.is_multiple_of(size);
+                (value, None, repeats.then(|| start / size))
             }
             PayloadPool::Sample(sample) => {
                 let at = self.at;
                 self.at = (at + 1) % sample.count();
-                (sample.record(at), sample.key(at))
+                (sample.record(at), sample.key(at), Some(at))
             }
         }
     }

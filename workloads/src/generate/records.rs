@@ -57,6 +57,8 @@ pub struct Record<'s> {
     pub value: &'s [u8],
     /// The headers, without the stamp's.
     pub headers: &'s [Header],
+    /// The value's number, where the same value comes again under it.
+    pub number: Option<usize>,
 }
 
 impl Records {
@@ -119,8 +121,9 @@ impl RecordStream {
         reason = "the item borrows from the generator"
     )]
     pub fn next(&mut self) -> Record<'_> {
-        let (value, own_key) = self.payloads.next();
+        let (value, own_key, number) = self.payloads.next();
         Record {
+            number,
             key: self.keys.next().or(own_key),
             value,
             headers: &self.headers,

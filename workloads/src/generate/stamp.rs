@@ -4,23 +4,27 @@
 //! ```text
 //! offset  bytes  field       all numbers big-endian
 //!      0      2  magic       "PL"
-//!      2      1  version     1
+//!      2      1  version     2
 //!      3      1  flags       1: its transaction is to be aborted; others are 0
 //!      4      4  run         tells this run's records from those of others
 //!      8      4  producer    number of the producer within the run
 //!     12      8  sequence    counted by the producer for each partition, from 0
 //!     20      8  intended    nanoseconds since the Unix epoch at which the
 //!                            record was due to be sent
-//!     28      4  checksum    CRC-32C of bytes 0 to 27, the key's length as
-//!                            four bytes (all ones for no key), the key, and
-//!                            the value without the stamp
+//!     28      4  checksum    CRC-32C of bytes 0 to 27, the key's length (all
+//!                            ones for no key), the CRC-32C of the key, and the
+//!                            CRC-32C of the value without the stamp, four bytes
+//!                            each
 //! ```
+//!
+//! Key and value go into the checksum by their own: a producer that sends the same
+//! body again knows it already, and whoever reads makes one pass over the bytes.
 //!
 //! Made-up values that are long enough begin with it. The user's own records
 //! stay as they are, and so do values that are too short: there it is a record
 //! header named `plimsoll`, which adds about 45 bytes to each record.
 
-use crc_fast::{CrcAlgorithm, Digest};
+use crc_fast::crc32_iscsi as crc32c;
 
 /// Bytes of a stamp.
 pub const STAMP_LEN: usize = 32;
@@ -29,7 +33,7 @@ pub const STAMP_LEN: usize = 32;
 pub const STAMP_HEADER: &str = "plimsoll";
 
 const MAGIC: [u8; 2] = *b"PL";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The flag of a record whose transaction is to be aborted.
 const ABORTS: u8 = 1;
 const CHECKED_LEN: usize = STAMP_LEN - 4;
@@ -66,7 +70,7 @@ pub enum StampError {
     #[error("the record carries no stamp")]
     Absent,
     /// The stamp is of a version that this program does not know.
-    #[error("the record's stamp has version {0}; 1 is known")]
+    #[error("the record's stamp has version {0}; 2 is known")]
     Version(u8),
     /// The stamp, the key or the value is not what was sent.
     #[error("the record's checksum is {found:08x}; its content gives {computed:08x}")]
@@ -82,6 +86,11 @@ impl Stamp {
     /// The stamp's bytes for a record with this key and this value, of which
     /// the place of the stamp itself is left out.
     pub fn seal(&self, key: Option<&[u8]>, body: &[u8]) -> [u8; STAMP_LEN] {
+        self.seal_known(key, body_checksum(body))
+    }
+
+    /// The same where the [`body_checksum`] is known.
+    pub fn seal_known(&self, key: Option<&[u8]>, body: u32) -> [u8; STAMP_LEN] {
         let mut bytes = [0; STAMP_LEN];
         bytes[..2].copy_from_slice(&MAGIC);
         bytes[2] = VERSION;
@@ -90,7 +99,7 @@ impl Stamp {
         bytes[8..12].copy_from_slice(&self.producer.to_be_bytes());
         bytes[12..20].copy_from_slice(&self.sequence.to_be_bytes());
         bytes[20..CHECKED_LEN].copy_from_slice(&self.intended_ns.to_be_bytes());
-        let checksum = checksum(&bytes[..CHECKED_LEN], key, body);
+        let checksum = checksum(&bytes, key, body);
         bytes[CHECKED_LEN..].copy_from_slice(&checksum.to_be_bytes());
         bytes
     }
@@ -108,7 +117,7 @@ impl Stamp {
             return Err(StampError::Version(bytes[2]));
         }
         let found = u32::from_be_bytes(part(&bytes, CHECKED_LEN));
-        let computed = checksum(&bytes[..CHECKED_LEN], key, body);
+        let computed = checksum(&bytes, key, body_checksum(body));
         if found != computed {
             return Err(StampError::Corrupt { found, computed });
         }
@@ -134,15 +143,21 @@ fn part<const N: usize>(bytes: &[u8; STAMP_LEN], at: usize) -> [u8; N] {
     std::array::from_fn(|index| bytes[at + index])
 }
 
-fn checksum(stamp: &[u8], key: Option<&[u8]>, body: &[u8]) -> u32 {
-    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
-    digest.update(stamp);
-    let key_len = key.map_or(u32::MAX, |key| u32::try_from(key.len()).unwrap_or(u32::MAX));
-    digest.update(&key_len.to_be_bytes());
-    digest.update(key.unwrap_or_default());
-    digest.update(body);
-    // A CRC-32 fills the low half.
-    digest.finalize() as u32
+/// The checksum of a value without its stamp.
+pub fn body_checksum(body: &[u8]) -> u32 {
+    crc32c(body)
+}
+
+fn checksum(stamp: &[u8; STAMP_LEN], key: Option<&[u8]>, body: u32) -> u32 {
+    const PART: usize = 4;
+    let mut covered = [0; CHECKED_LEN + 3 * PART];
+    covered[..CHECKED_LEN].copy_from_slice(&stamp[..CHECKED_LEN]);
+    let length = key.map_or(u32::MAX, |key| u32::try_from(key.len()).unwrap_or(u32::MAX));
+    let parts = [length, key.map_or(0, crc32c), body];
+    for (slot, part) in covered[CHECKED_LEN..].chunks_exact_mut(PART).zip(parts) {
+        slot.copy_from_slice(&part.to_be_bytes());
+    }
+    crc32c(&covered)
 }
 
 #[cfg(test)]

@@ -158,7 +158,11 @@ fn hand_off(
         if let Some(transactions) = &mut transactions {
             closes = transactions.take(client, &outgoing)?;
         }
-        let handed_off = send(client, &topic, &outgoing, intended, window.give_up)?;
+        let Some(handed_off) = send(client, &topic, &outgoing, intended, window.give_up)? else {
+            let record = (outgoing.partition, outgoing.sequence);
+            refused(job, client, record);
+            break;
+        };
         let mark = Mark {
             intended,
             handed_off,
@@ -172,15 +176,27 @@ fn hand_off(
     Ok(())
 }
 
+/// Notes that a record was never taken: the cell is over, and says so.
+fn refused(job: &mut ProducerJob, client: &ThreadedProducer<Context>, record: (u32, u64)) {
+    job.recorder.failed(1);
+    if let Some(reports) = &mut *client.context().0.lock() {
+        let full = "the client's queue was full until the drain ended".to_owned();
+        reports.trouble.get_or_insert(full);
+        if reports.failed.len() < FAILED_MAX {
+            reports.failed.push(record);
+        }
+    }
+}
+
 /// Hands one record over, waiting while the client's queue is full. Returns
-/// when it was taken.
+/// when it was taken; `None` when there was no room for it until the end.
 fn send(
     client: &ThreadedProducer<Context>,
     topic: &str,
     outgoing: &Outgoing<'_>,
     intended: Mono,
     give_up: Mono,
-) -> Result<Mono, DriveError> {
+) -> Result<Option<Mono>, DriveError> {
     let bytes = outgoing.bytes();
     let pending = |handed_off| {
         Box::new(Pending {
@@ -209,10 +225,11 @@ fn send(
     }
     loop {
         match client.send(record) {
-            Ok(()) => return Ok(now),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                if now < give_up =>
-            {
+            Ok(()) => return Ok(Some(now)),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                if now >= give_up {
+                    return Ok(None);
+                }
                 sleep_until(now.plus(FULL_WAIT_NANOS));
                 now = Mono::now();
                 record = back;
