@@ -94,7 +94,8 @@ impl Broker {
                 body_at,
                 may_forward: true,
             };
-            return self.call_controller(now, connection, call, waker);
+            let outcome = self.call_controller(now, connection, call, waker);
+            return self.counted(spec.key, outcome);
         }
         let has_client_id = header.client_id.is_some();
         let head = frame.split_to(body_at);
@@ -107,7 +108,20 @@ impl Broker {
             body: frame,
             waker,
         };
-        (route.handle)(self, request)
+        let outcome = (route.handle)(self, request);
+        self.counted(spec.key, outcome)
+    }
+
+    /// Counts the errors of an answer, now or when it comes.
+    fn counted(&self, api: ApiKey, mut outcome: Outcome) -> Outcome {
+        match &mut outcome {
+            Outcome::Ready(response) | Outcome::Last(response, _) => {
+                self.requests.count_failures(api, response);
+            }
+            Outcome::Parked(parked) => parked.counted_as(api),
+            Outcome::NoReply | Outcome::Close(_) => {}
+        }
+        outcome
     }
 }
 

@@ -29,6 +29,7 @@ mod controller;
 mod convert;
 mod dispatch;
 mod error;
+mod failures;
 mod features;
 mod fetch_sessions;
 mod fetch_wait;

@@ -35,6 +35,8 @@ pub enum Outcome {
 pub struct Response {
     /// Its pieces, in order.
     pub parts: Vec<Part>,
+    /// The error codes in it that are not counted yet; 0 is not among them.
+    pub(crate) failures: Vec<i16>,
 }
 
 /// A piece of a response.
@@ -61,6 +63,7 @@ impl Response {
     pub fn whole(bytes: Bytes) -> Self {
         Self {
             parts: vec![Part::Bytes(bytes)],
+            failures: Vec::new(),
         }
     }
 }

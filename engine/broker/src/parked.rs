@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::outcome::Response;
+use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::time::{Instant, Now};
 use std::fmt;
 
@@ -13,6 +14,8 @@ use std::fmt;
 pub struct Parked {
     deadline: Instant,
     waiting: Box<dyn Waiting>,
+    /// Whose request it is, once that is known.
+    api: Option<ApiKey>,
 }
 
 /// What a request waits for.
@@ -32,7 +35,13 @@ impl Parked {
         Self {
             deadline,
             waiting: Box::new(waiting),
+            api: None,
         }
+    }
+
+    /// Counts the errors of its response as of this API.
+    pub(crate) const fn counted_as(&mut self, api: ApiKey) {
+        self.api = Some(api);
     }
 
     /// When the request is to be polled at the latest. A poll may move it.
@@ -44,7 +53,10 @@ impl Parked {
     /// unless the poll has moved it.
     pub fn poll(&mut self, broker: &Broker, now: Now) -> Option<Response> {
         let expired = now.mono >= self.deadline;
-        let response = self.waiting.poll(broker, now, expired);
+        let mut response = self.waiting.poll(broker, now, expired);
+        if let (Some(response), Some(api)) = (&mut response, self.api) {
+            broker.requests.count_failures(api, response);
+        }
         if response.is_none()
             && let Some(next) = self.waiting.renew(now)
         {

@@ -7,10 +7,13 @@
 
 use crate::error::BrokerError;
 use crate::log_scan::for_each_batch;
+use crate::storage::DiskFaults;
 use bytes::{Buf, BufMut, Bytes};
 use plimsoll_cluster::StorageFault;
 use plimsoll_cluster::quorum::{LogEntry, LogSnapshot, QuorumStore, Recovered, Vote};
-use plimsoll_log::{Disk, LogConfig, PartitionLog, read_whole, replace_whole};
+use plimsoll_log::{
+    AppendError, Disk, LogConfig, LogError, PartitionLog, read_whole, replace_whole,
+};
 use plimsoll_wire::batch::{BatchHeader, crc32c};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{LeaderEpoch, NodeId, Offset};
@@ -31,6 +34,8 @@ pub(crate) struct QuorumLog {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     log: PartitionLog,
+    /// Told when the disk fails, which takes its log directory offline.
+    faults: Arc<DiskFaults>,
 }
 
 /// How the metadata log is kept: only a snapshot lets go of a part of it.
@@ -45,7 +50,7 @@ pub(crate) fn log_config() -> LogConfig {
 impl QuorumLog {
     /// Takes a log over, and answers with what it and the files beside it hold.
     pub(crate) fn open(
-        disk: Arc<dyn Disk>,
+        (disk, faults): (Arc<dyn Disk>, Arc<DiskFaults>),
         mut log: PartitionLog,
         now: Now,
     ) -> Result<(Self, Recovered), BrokerError> {
@@ -103,11 +108,26 @@ impl QuorumLog {
             snapshot,
             entries,
         };
-        Ok((Self { disk, dir, log }, recovered))
+        let opened = Self {
+            disk,
+            dir,
+            log,
+            faults,
+        };
+        Ok((opened, recovered))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StorageFault> {
-        replace_whole(&*self.disk, &self.dir.join(name), bytes).map_err(fault)
+        replace_whole(&*self.disk, &self.dir.join(name), bytes).map_err(|e| self.failed(&e))
+    }
+
+    /// A file of the quorum could not be written: its directory is not to be relied
+    /// on, like that of any other log.
+    fn failed(&self, error: &LogError) -> StorageFault {
+        if let Some(log_dir) = self.dir.parent() {
+            self.faults.note(log_dir, error);
+        }
+        fault(error)
     }
 }
 
@@ -122,14 +142,18 @@ impl QuorumStore for QuorumLog {
         };
         let base = BatchHeader::parse(&first.batch).map_err(fault)?.base_offset;
         if base < self.log.log_end() {
-            self.log.truncate_to(base, now.wall).map_err(fault)?;
+            let cut = self.log.truncate_to(base, now.wall);
+            cut.map_err(|e| self.failed(&e))?;
         }
         for entry in entries {
-            self.log
-                .append_follower(&entry.batch, now.wall)
-                .map_err(fault)?;
+            let appended = self.log.append_follower(&entry.batch, now.wall);
+            appended.map_err(|error| match &error {
+                AppendError::Log(error) => self.failed(error),
+                other => fault(other),
+            })?;
         }
-        self.log.flush(now.wall).map_err(fault)
+        let flushed = self.log.flush(now.wall);
+        flushed.map_err(|e| self.failed(&e))
     }
 
     fn keep_vote(&mut self, vote: Vote) -> Result<(), StorageFault> {
@@ -147,13 +171,17 @@ impl QuorumStore for QuorumLog {
         self.write(SNAPSHOT_FILE, &write_snapshot(snapshot, replaces))?;
         let after = snapshot.last_offset.plus(1);
         if replaces {
-            return self.log.restart_at(after, now.wall).map_err(fault);
+            let restarted = self.log.restart_at(after, now.wall);
+            return restarted.map_err(|e| self.failed(&e));
         }
-        self.log.roll(now.wall).map_err(fault)?;
+        let rolled = self.log.roll(now.wall);
+        rolled.map_err(|e| self.failed(&e))?;
         self.log.set_high_watermark(self.log.log_end());
         self.log.delete_records_to(after).map_err(fault)?;
-        for expired in self.log.enforce_retention(now.wall).map_err(fault)? {
-            expired.files.remove(&*self.disk).map_err(fault)?;
+        let expired = self.log.enforce_retention(now.wall);
+        for expired in expired.map_err(|e| self.failed(&e))? {
+            let removed = expired.files.remove(&*self.disk);
+            removed.map_err(|e| self.failed(&e))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! One request on its way through the broker, and how its response is framed.
 
 use crate::connection::Connection;
+use crate::failures::Failures;
 use crate::outcome::{CloseReason, Outcome, Response, Wake};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
@@ -51,7 +52,7 @@ impl Request<'_> {
     }
 
     /// Decodes the body, answers it at once and encodes the response.
-    pub(crate) fn answer<Q: Decodable, R: Encodable>(
+    pub(crate) fn answer<Q: Decodable, R: Encodable + Failures>(
         mut self,
         answer: impl FnOnce(&mut Self, Q) -> R,
     ) -> Outcome {
@@ -71,12 +72,18 @@ impl Envelope {
     /// # Panics
     /// When a handler filled a field that the version cannot carry, which is a
     /// fault of this crate that its tests of every version would show.
-    pub(crate) fn encode<R: Encodable>(&self, response: &R) -> Response {
+    pub(crate) fn encode<R: Encodable + Failures>(&self, response: &R) -> Response {
         const OURS: &str = "a handler fills only what the response's version carries";
         let body = response.compute_size(self.version).expect(OURS);
         let mut out = self.start(body);
         response.encode(&mut out, self.version).expect(OURS);
-        Response::whole(out.freeze())
+        let mut whole = Response::whole(out.freeze());
+        response.tell(&mut |code| {
+            if code != 0 {
+                whole.failures.push(code);
+            }
+        });
+        whole
     }
 
     /// A frame of a response whose body will take `body_bytes`: its length and

@@ -9,6 +9,7 @@ use crate::features::FEATURES;
 use crate::log_dirs::{LogDirs, Tenant, Trust};
 use crate::metadata::{Change, Metadata};
 use crate::quorum_log::{QuorumLog, log_config};
+use crate::storage::DiskFaults;
 use crate::topic_name::METADATA_TOPIC;
 use plimsoll_cluster::quorum::{RaftQuorum, RaftSettings};
 use plimsoll_cluster::{
@@ -43,7 +44,8 @@ impl Broker {
             common: config.common_cluster_id(),
         };
         let dirs = LogDirs::open(&disk, &config.log_dirs, &tenant, || draw_id(&mut random))?;
-        let metadata = open_metadata(&config, &dirs, &disk, now)?;
+        let faults: Arc<DiskFaults> = Arc::default();
+        let metadata = open_metadata(&config, &dirs, (&disk, &faults), now)?;
         let image = metadata.image();
         let layers = run_time_layers(config.layers(), &image, &config.node.to_string());
         let broker = Self::assemble(Parts {
@@ -51,6 +53,7 @@ impl Broker {
             disk,
             dirs,
             metadata,
+            faults,
             layers,
             random,
             now,
@@ -113,7 +116,7 @@ impl Broker {
 fn open_metadata(
     config: &BrokerConfig,
     dirs: &LogDirs,
-    disk: &Arc<dyn Disk>,
+    (disk, faults): (&Arc<dyn Disk>, &Arc<DiskFaults>),
     now: Now,
 ) -> Result<Metadata, BrokerError> {
     let name = TopicPartition {
@@ -124,7 +127,7 @@ fn open_metadata(
         return Err(BrokerError::NoMetadataLog);
     }
     let log = dirs.open_log(&name, Trust::Nothing, &Arc::new(log_config()), now)?;
-    let (log, recovered) = QuorumLog::open(Arc::clone(disk), log, now)?;
+    let (log, recovered) = QuorumLog::open((Arc::clone(disk), Arc::clone(faults)), log, now)?;
     let snapshot = recovered.snapshot.clone();
     let mut voters: Vec<NodeId> = config.voters.iter().map(|peer| peer.node).collect();
     if voters.is_empty() {

@@ -4,6 +4,7 @@ use super::counter::Counter;
 use super::family::{Family, Kind, Value};
 use super::histogram::Histogram;
 use crate::broker::Broker;
+use crate::outcome::Response;
 use crate::routes::{ROUTES, number_of};
 use parking_lot::Mutex;
 use plimsoll_wire::api::ApiKey;
@@ -57,6 +58,16 @@ impl Requests {
         *errors.entry((api.spec().name, code.name())).or_default() += 1;
     }
 
+    /// Counts the errors in a response, which forgets them.
+    pub(crate) fn count_failures(&self, api: ApiKey, response: &mut Response) {
+        for code in std::mem::take(&mut response.failures) {
+            self.failed(
+                api,
+                ErrorCode::try_from(code).unwrap_or(ErrorCode::UnknownServerError),
+            );
+        }
+    }
+
     pub(super) fn families(&self) -> [Family; 3] {
         let mut received = Family::new(
             "kafka_network_RequestMetrics_RequestsPerSec",
@@ -72,8 +83,8 @@ impl Requests {
         let mut errors = Family::new(
             "kafka_network_RequestMetrics_ErrorsPerSec",
             Kind::Counter,
-            "kafka.network:type=RequestMetrics,name=ErrorsPerSec,request=…,error=…: Produce and \
-             Fetch, for each partition that was answered with an error.",
+            "kafka.network:type=RequestMetrics,name=ErrorsPerSec,request=…,error=…: for each \
+             partition, group or other thing that was answered with an error.",
         );
         for api in self.apis.iter().filter(|api| api.received.get() > 0) {
             let label = || vec![("request", api.name.to_owned())];

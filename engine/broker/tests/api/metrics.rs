@@ -2,6 +2,12 @@
 
 use crate::client::{batch, fetch, fetch_query, produce_name, sequenced, world_with};
 use crate::support::World;
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::{
+    DeleteTopicsRequest, DeleteTopicsResponse, GroupId, HeartbeatRequest, HeartbeatResponse,
+    TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
 use plimsoll_broker::metrics::{Kind, Value};
 use plimsoll_log::Fault;
 use plimsoll_wire::api::ApiKey;
@@ -38,6 +44,29 @@ fn check(world: &World, expected: &[Expected<'_>]) {
             "{name} {labels:?}"
         );
     }
+}
+
+#[test]
+fn errors_of_every_request_are_counted() {
+    let (mut world, _) = world_with(&[]);
+    let stranger = HeartbeatRequest::default()
+        .with_group_id(GroupId(StrBytes::from_static_str("g")))
+        .with_member_id(StrBytes::from_static_str("nobody"));
+    for _ in 0..2 {
+        let _: HeartbeatResponse = world.ask(ApiKey::Heartbeat, 4, &stranger);
+    }
+    let topic = DeleteTopicState::default()
+        .with_name(Some(TopicName(StrBytes::from_static_str("missing"))));
+    let missing = DeleteTopicsRequest::default().with_topics(vec![topic]);
+    let _: DeleteTopicsResponse = world.ask(ApiKey::DeleteTopics, 6, &missing);
+    let counted = |request: &str, error: &str| {
+        let labels = [("request", request), ("error", error)];
+        value(&world, "kafka_network_RequestMetrics_ErrorsPerSec", &labels)
+    };
+    assert_eq!(counted("Heartbeat", "UNKNOWN_MEMBER_ID"), Some(2.0));
+    let of_a_topic = counted("DeleteTopics", "UNKNOWN_TOPIC_OR_PARTITION");
+    assert_eq!(of_a_topic, Some(1.0));
+    assert_eq!(counted("DeleteTopics", "NONE"), None);
 }
 
 #[test]

@@ -7,12 +7,15 @@ use crate::client::{
 };
 use crate::metrics::value;
 use crate::support::{World, body};
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponsePartition;
 use kafka_protocol::messages::{
-    DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeTopicPartitionsRequest,
-    DescribeTopicPartitionsResponse, MetadataRequest, MetadataResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, MetadataRequest,
+    MetadataResponse, TopicName,
 };
+use kafka_protocol::protocol::StrBytes;
 use plimsoll_broker::Outcome;
 use plimsoll_log::{Disk, Fault, MemDisk, Open};
 use plimsoll_wire::api::ApiKey;
@@ -185,6 +188,24 @@ fn a_failed_checkpoint_or_flush_in_the_background_takes_the_directory_offline() 
         world.broker.tick(world.now);
         assert_half_offline(&mut world, &format!("{fault:?}"));
     }
+}
+
+#[test]
+fn a_failed_write_of_the_metadata_log_takes_its_directory_offline() {
+    let mut world = two_dirs(&[]);
+    assert_eq!(produce_to(&mut world, 1), ErrorCode::None);
+    world.disk.fail_under(Path::new(GOOD), Fault::Write);
+    let payments = CreatableTopic::default()
+        .with_name(TopicName(StrBytes::from_static_str("payments")))
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    let query = CreateTopicsRequest::default().with_topics(vec![payments]);
+    let response: CreateTopicsResponse = world.ask(ApiKey::CreateTopics, 7, &query);
+    let refused = ErrorCode::KafkaStorageError.code();
+    assert_eq!(response.topics[0].error_code, refused);
+    // What else lies on that disk is away, and the other serves on.
+    assert_eq!(produce_to(&mut world, 1), ErrorCode::KafkaStorageError);
+    assert_eq!(produce_to(&mut world, 0), ErrorCode::None);
 }
 
 #[test]

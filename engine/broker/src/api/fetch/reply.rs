@@ -106,5 +106,8 @@ fn assemble(
             }
         }
     }
-    Response { parts }
+    Response {
+        parts,
+        ..Response::default()
+    }
 }
