@@ -39,6 +39,12 @@ BROKER = [
 ]
 
 
+def java(options, program):
+    """The command that runs a Java program of ours."""
+    return ["java", "-Xmx192m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+            "-cp", f"{options.work}/classes:{options.jars}/*", program]
+
+
 class Workers:
     """The workers, each restarted when it ends."""
 
@@ -55,8 +61,7 @@ class Workers:
         session_ms = str(SESSION_MS[self.options.client])
         arguments = [self.address, "copiers", name, self.options.protocol, seed, session_ms]
         if self.options.client == "java":
-            command = ["java", "-Xmx192m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-                       "-cp", f"{self.options.work}/classes:{self.options.jars}/*", "ExactlyOnceWorker"]
+            command = java(self.options, "ExactlyOnceWorker")
         else:
             command = [sys.executable, worker.__file__]
         self.processes[name] = subprocess.Popen(command + arguments, stderr=self.log)
@@ -144,8 +149,13 @@ def fill(address, records):
         sys.exit(f"exactly-once: the input could not be written: {failures[:1]}")
 
 
-def fence_a_zombie(address):
+def fence_a_zombie(options, address):
     """A producer whose id another has taken can neither commit nor write."""
+    if options.client == "java":
+        done = subprocess.run(java(options, "Zombie") + [address], stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(f"exactly-once: the zombie was not fenced: {done.stderr.strip()}")
+        return
     # It is to fail, and says so loudly.
     silent = logging.getLogger("zombie")
     silent.disabled = True
@@ -211,14 +221,15 @@ def main():
         options.work = options.work or temporary
         os.makedirs(options.work, exist_ok=True)
         if options.client == "java":
-            source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "java", "ExactlyOnceWorker.java")
-            subprocess.run(["javac", "-cp", f"{options.jars}/*", "-d", f"{options.work}/classes", source], check=True)
+            folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "java")
+            sources = [os.path.join(folder, name) for name in ("ExactlyOnceWorker.java", "Zombie.java")]
+            subprocess.run(["javac", "-cp", f"{options.jars}/*", "-d", f"{options.work}/classes", *sources], check=True)
         session = f"group.consumer.session.timeout.ms={SESSION_MS[options.client]}"
         broker = Broker(options.plimsoll, os.path.join(options.work, "data"), BROKER + [session])
         fill(broker.address, options.records)
         tally = Tally(broker.address, options.records)
         killed, fenced, slowest = run(options, dice, broker, tally)
-        fence_a_zombie(broker.address)
+        fence_a_zombie(options, broker.address)
         while tally.read(3):
             pass
         lost = tally.counts.count(0)

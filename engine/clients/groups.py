@@ -265,7 +265,8 @@ def main():
             if assignor in ("cooperative-sticky", "uniform"):
                 scenario(options, quick, log, run, keeps_what_it_can, "-joined")
                 done.append("partitions kept")
-            if client["static"] and run == client["runs"][-1] or protocol == "consumer":
+            last = [other for other in client["runs"] if other[0] == protocol][-1]
+            if client["static"] and run == last:
                 scenario(options, patient, log, run, restarts_quietly, "-static")
                 done.append("static restart unnoticed")
             if protocol == "consumer" and "migrates" in client:

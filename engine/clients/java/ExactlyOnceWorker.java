@@ -115,7 +115,7 @@ public final class ExactlyOnceWorker {
         return properties;
     }
 
-    private static Properties producer(String broker, String name) {
+    static Properties producer(String broker, String name) {
         Properties properties = common(broker);
         properties.put("transactional.id", name);
         properties.put("transaction.timeout.ms", "20000");
