@@ -23,8 +23,8 @@ SWEEP = [
     "load.warmup=0s",
     "load.duration=100ms",
 ]
-# About what the whole sweep takes: kills fall anywhere in it.
-SPAN_SECONDS = 2.5
+# Kills fall anywhere in a whole sweep, whatever it takes here, and a little after.
+SPAN = 1.2
 
 
 def command(out, resume):
@@ -39,7 +39,7 @@ def cells(out):
     return sorted((cell["id"], cell["repeat"]) for cell in run["cells"]), run["plan_hash"]
 
 
-def killed_and_resumed(out, rng):
+def killed_and_resumed(out, rng, span):
     """Runs until it is done; how often it was killed."""
     kills = 0
     while True:
@@ -48,7 +48,7 @@ def killed_and_resumed(out, rng):
             command(out, resume), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
         try:
-            _, words = child.communicate(timeout=rng.uniform(0.0, SPAN_SECONDS))
+            _, words = child.communicate(timeout=rng.uniform(0.0, span))
         except subprocess.TimeoutExpired:
             # Its broker sees the end of its standard input and stops by itself.
             child.send_signal(signal.SIGKILL)
@@ -67,12 +67,14 @@ def main():
     home = tempfile.mkdtemp(prefix="plimsoll-resume-")
     try:
         whole = os.path.join(home, "whole")
+        began = time.monotonic()
         subprocess.run(command(whole, False), check=True, stdout=subprocess.DEVNULL)
+        span = SPAN * (time.monotonic() - began)
         expected = cells(whole)
         total = 0
         for number in range(runs):
             out = os.path.join(home, str(number))
-            total += killed_and_resumed(out, rng)
+            total += killed_and_resumed(out, rng, span)
             found = cells(out)
             if found != expected:
                 sys.exit(f"kill_and_resume: FAILED, seed {seed}, run {number}: {found} instead of {expected}")
