@@ -45,6 +45,7 @@ const WORKLOADS: &[Workload] = workloads![
     "noisy-neighbour",
     "rebalances",
     "durable",
+    "failover",
     "gate",
 ];
 

@@ -4,6 +4,7 @@ use super::{
     arrivals::ArrivalSpec,
     choices::{Acks, Assignor, DriverKind, GroupProtocol, Isolation, PoisonEnd, TransactionMode},
     compression::Compression,
+    faults::{self, FaultSpec},
     fields::{Configs, Field, Params, Setting, settings},
     keys::KeySpec,
     rates::RateSpec,
@@ -247,6 +248,9 @@ pub struct CellSpec {
     /// above describe; empty where there is only that one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workloads: Vec<WorkloadSpec>,
+    /// What happens to nodes of the embedded cluster meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSpec>,
 }
 
 /// The records of a resolved cell.
@@ -295,6 +299,7 @@ impl Default for CellSpec {
             load: LoadSpec::default(),
             search: SearchSpec::default(),
             workloads: Vec::new(),
+            faults: Vec::new(),
         }
     }
 }
@@ -414,6 +419,7 @@ impl CellSpec {
             RecordSpec::SECTION => self.records.set(name, text, base),
             LoadSpec::SECTION => self.load.set(name, text, base),
             SearchSpec::SECTION => self.search.set(name, text, base),
+            FaultSpec::SECTION => faults::set(&mut self.faults, name, text, base),
             _ => None,
         }
     }
@@ -442,6 +448,7 @@ impl CellSpec {
         if self.load.rate == RateSpec::Search {
             self.search.params(&mut out);
         }
+        faults::params(&self.faults, &mut out);
         out
     }
 

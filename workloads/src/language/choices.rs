@@ -178,3 +178,48 @@ text_form!(
     Assignor: "who of a group gets which partitions",
     one of ["range", "roundrobin", "cooperative-sticky", "uniform"]
 );
+/// What happens to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Its process ends at once, and is started again.
+    Kill,
+    /// Its process stands still.
+    Pause,
+    /// It does not reach other nodes, or is not reached by them.
+    Cut,
+    /// Its disk takes longer.
+    SlowDisk,
+}
+
+words!(
+    FaultKind,
+    "kill, pause, cut or slow-disk",
+    Kill = "kill",
+    Pause = "pause",
+    Cut = "cut",
+    SlowDisk = "slow-disk"
+);
+text_form!(
+    FaultKind: "what happens to a node",
+    one of ["kill", "pause", "cut", "slow-disk"]
+);
+
+/// Which requests a cut keeps back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CutDirection {
+    /// Those of both sides.
+    Both,
+    /// Those that come to the node.
+    In,
+    /// Those that the node sends.
+    Out,
+}
+
+words!(
+    CutDirection,
+    "both, in or out",
+    Both = "both",
+    In = "in",
+    Out = "out"
+);
+text_form!(CutDirection: "which requests a cut keeps back", one of ["both", "in", "out"]);

@@ -7,6 +7,7 @@ use super::{
     arrivals::ArrivalSpec,
     cell::{CellSpec, ConsumerSpec, IDEMPOTENT_IN_FLIGHT_MAX, PoisonSpec, SearchSpec},
     choices::{Acks, Assignor, GroupProtocol, TransactionMode},
+    faults,
     keys::KeySpec,
     rates::RateSpec,
     several::WORKLOAD,
@@ -28,8 +29,10 @@ pub(crate) struct Contradiction {
 
 /// Everything in `cell` that contradicts itself, or in any of its workloads.
 pub(crate) fn contradictions(cell: &CellSpec) -> Vec<Contradiction> {
+    let mut faults = faults::contradictions(cell);
     if cell.workloads.is_empty() {
-        return of_one(cell);
+        faults.splice(0..0, of_one(cell));
+        return faults;
     }
     let within = cell.workloads.iter().flat_map(|workload| {
         let name = &workload.name;
@@ -44,7 +47,7 @@ pub(crate) fn contradictions(cell: &CellSpec) -> Vec<Contradiction> {
             message: format!("workload {name}: {}", found.message),
         })
     });
-    within.collect()
+    within.chain(faults).collect()
 }
 
 /// A search is for one workload's maximum.

@@ -1,6 +1,7 @@
 //! From TOML text, or from `--set`, to leaves: a dotted path, the text of one
 //! value or of several, and where it was written.
 
+use super::faults::{FAULTS_MAX, FaultSpec};
 use super::problem::{Origin, Problem};
 use super::several::{self, WORKLOAD, WORKLOADS_MAX};
 use toml::{
@@ -13,6 +14,10 @@ const LIST_MAX: usize = 1000;
 
 /// Tables that may lie within each other.
 const DEPTH_MAX: usize = 16;
+
+/// Sections that may be written several times, as `[[section]]`. Their settings
+/// are numbered from 1: `section.1.name`.
+const REPEATED: [&str; 1] = [FaultSpec::SECTION];
 
 /// One setting as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +82,13 @@ impl Walk<'_> {
             let dot = if path.is_empty() { "" } else { "." };
             let path = format!("{path}{dot}{}", key.get_ref());
             match value.get_ref() {
+                DeValue::Array(list) if REPEATED.contains(&path.as_str()) => {
+                    self.repeated(at, path, list);
+                }
+                _ if REPEATED.contains(&path.as_str()) => {
+                    let advice = format!("write it as [[{path}]], once for each");
+                    self.refuse(at, path, &advice);
+                }
                 DeValue::Table(_) if depth >= DEPTH_MAX => {
                     self.refuse(at, path, "sections lie too deep within each other");
                 }
@@ -127,6 +139,25 @@ impl Walk<'_> {
                 .map(|(key, value)| (key.clone(), value.clone()));
             self.table(&path, &rest.collect(), 1);
             names.push(name);
+        }
+    }
+
+    fn repeated(&mut self, at: usize, path: String, list: &[Spanned<DeValue<'_>>]) {
+        if list.len() > FAULTS_MAX {
+            let advice = format!(
+                "{} are too many; at most {FAULTS_MAX} are taken",
+                list.len()
+            );
+            return self.refuse(at, path, &advice);
+        }
+        for (number, item) in (1..).zip(list) {
+            match item.get_ref() {
+                DeValue::Table(table) => self.table(&format!("{path}.{number}"), table, 1),
+                _ => {
+                    let advice = format!("write it as [[{path}]], once for each");
+                    self.refuse(item.span().start, path.clone(), &advice);
+                }
+            }
         }
     }
 

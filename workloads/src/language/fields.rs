@@ -7,7 +7,10 @@
 
 use super::{
     arrivals::ArrivalSpec,
-    choices::{Acks, Assignor, DriverKind, GroupProtocol, Isolation, PoisonEnd, TransactionMode},
+    choices::{
+        Acks, Assignor, CutDirection, DriverKind, FaultKind, GroupProtocol, Isolation, PoisonEnd,
+        TransactionMode,
+    },
     compression::Compression,
     gate::GateMetrics,
     keys::KeySpec,
@@ -66,7 +69,9 @@ macro_rules! settings_read_by_parsing {
 settings_read_by_parsing!(
     Acks,
     Assignor,
+    CutDirection,
     DriverKind,
+    FaultKind,
     GroupProtocol,
     Isolation,
     TransactionMode,

@@ -14,6 +14,7 @@ mod choices;
 mod compression;
 mod contradictions;
 mod document;
+mod faults;
 mod fields;
 mod gate;
 mod keys;
@@ -34,10 +35,12 @@ pub use cell::{
     RecordSpec, SearchSpec, TopicSpec, TransactionSpec,
 };
 pub use choices::{
-    Acks, Assignor, DriverKind, GroupProtocol, Isolation, PoisonEnd, TransactionMode,
+    Acks, Assignor, CutDirection, DriverKind, FaultKind, GroupProtocol, Isolation, PoisonEnd,
+    TransactionMode,
 };
 pub use compression::{Codec, Compression};
 pub(crate) use contradictions::{Contradiction, contradictions};
+pub use faults::{FAULTS_MAX, FaultSpec};
 pub use fields::{Configs, Field};
 pub(crate) use fields::{Params, UNSET};
 pub use gate::{GateMetric, GateMetrics, GateSpec, Watched};

@@ -1,6 +1,6 @@
 //! The reference of the workload language, written from the table of settings.
 
-use super::{cell::CellSpec, fields::Field, gate::GateSpec, run::RunSpec};
+use super::{cell::CellSpec, faults::FaultSpec, fields::Field, gate::GateSpec, run::RunSpec};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -18,6 +18,8 @@ pub fn reference() -> String {
         }
         rows(&mut text, fields);
     }
+    heading(&mut text, "`[[faults]]`");
+    rows(&mut text, FaultSpec::FIELDS);
     heading(&mut text, "`[gate]`");
     rows(&mut text, GateSpec::FIELDS);
     text

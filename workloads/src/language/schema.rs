@@ -2,6 +2,7 @@
 
 use super::{
     cell::CellSpec,
+    faults::{FAULTS_MAX, FaultSpec},
     fields::Field,
     gate::GateSpec,
     run::RunSpec,
@@ -26,6 +27,15 @@ impl Spec {
         top.extend(sections(&mut generator, |_| true));
         top.insert(WORKLOAD.to_owned(), workloads(&mut generator));
         top.insert("broker".to_owned(), kafka_settings());
+        let faults = FaultSpec::FIELDS.iter().map(|field| {
+            let described = describe(field, &mut generator, true);
+            (field.name.to_owned(), described)
+        });
+        let fault = table(faults.collect());
+        top.insert(
+            FaultSpec::SECTION.to_owned(),
+            json!({ "type": "array", "items": fault, "maxItems": FAULTS_MAX }),
+        );
         let mut gate = Map::new();
         for field in GateSpec::FIELDS {
             let described = describe(field, &mut generator, false);

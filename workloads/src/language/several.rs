@@ -7,6 +7,7 @@
 //! cluster.
 
 use super::cell::{CellSpec, ClusterSpec, LoadSpec, SearchSpec};
+use super::faults::FaultSpec;
 use super::fields::Params;
 use super::gate::GateSpec;
 use serde::{Deserialize, Serialize};
@@ -85,7 +86,8 @@ pub(super) fn is_shared(path: &str) -> bool {
     const OF_THE_LOAD: [&str; 3] = ["warmup", "duration", "drain"];
     let (section, name) = path.split_once('.').unwrap_or(("", path));
     match section {
-        ClusterSpec::SECTION | SearchSpec::SECTION | GateSpec::SECTION | "broker" => true,
+        ClusterSpec::SECTION | SearchSpec::SECTION | GateSpec::SECTION => true,
+        FaultSpec::SECTION | "broker" => true,
         LoadSpec::SECTION => OF_THE_LOAD.contains(&name),
         "" => name != "driver",
         _ => false,
@@ -120,6 +122,7 @@ mod tests {
         let check = |path: &str, shared: bool| assert_eq!(is_shared(path), shared, "{path}");
         check("load.duration", true);
         check("cluster.nodes", true);
+        check("faults.1.at", true);
         check("broker.num.io.threads", true);
         check("gate.pairs", true);
         check("repeats", true);

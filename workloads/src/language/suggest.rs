@@ -1,6 +1,12 @@
 //! What an unknown setting was probably meant to be.
 
-use super::{cell::CellSpec, fields::Field, gate::GateSpec, run::RunSpec};
+use super::{
+    cell::CellSpec,
+    faults::{FAULTS_MAX, FaultSpec},
+    fields::Field,
+    gate::GateSpec,
+    run::RunSpec,
+};
 
 /// Similarity, from 0 to 1, below which a guess helps nobody.
 const SIMILARITY_MIN: f64 = 0.55;
@@ -45,13 +51,16 @@ pub(super) fn unknown(path: &str) -> String {
 fn sections() -> String {
     let names = CellSpec::sections().map(|(section, _)| section);
     let names: Vec<_> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    format!("{}, broker, gate", names.join(", "))
+    format!("{}, broker, faults, gate", names.join(", "))
 }
 
 /// Paths that have their own answer.
 fn special(path: &str) -> Option<String> {
     if path.ends_with("compression_level") || path.ends_with("compression.level") {
         return Some("a level stands with its codec: producer.compression = \"zstd:9\"".to_owned());
+    }
+    if let Some(rest) = path.strip_prefix("faults") {
+        return Some(of_faults(rest));
     }
     let is_section = CellSpec::sections().iter().any(|(name, _)| *name == path);
     if is_section || matches!(path, "broker" | GateSpec::SECTION) {
@@ -62,6 +71,26 @@ fn special(path: &str) -> Option<String> {
     (path == "topic.configs").then(|| {
         "this is a section: write [topic.configs] and Kafka's topic settings below".to_owned()
     })
+}
+
+/// The message for what is no setting of a fault: `rest` is `.N.NAME` when it is
+/// well formed.
+fn of_faults(rest: &str) -> String {
+    let numbered = rest
+        .strip_prefix('.')
+        .and_then(|rest| rest.split_once('.'))
+        .filter(|(number, _)| number.parse::<usize>().is_ok());
+    let names: Vec<_> = FaultSpec::FIELDS.iter().map(|field| field.name).collect();
+    let names = names.join(", ");
+    match numbered {
+        Some(_) => {
+            format!(
+                "there is no such setting; a fault has {names}, and faults are numbered from 1 \
+             to {FAULTS_MAX}"
+            )
+        }
+        None => format!("write [[faults]] and below it {names}; with --set, faults.1.kind"),
+    }
 }
 
 /// The setting that stands for a Kafka property of that name, as in
