@@ -53,7 +53,7 @@ pub use limits::Limits;
 pub use listeners::ListenerSettings;
 pub use metrics::{MetricsEndpoint, Source};
 pub use net::{Entrance, Net};
-pub use server::Server;
+pub use server::{Rehearsal, Server};
 pub use service::{Outcome, Part, Response, Service, Wake};
 pub use settings::{DEFAULT_DATA, DEFAULT_LISTEN, Given, HostPort, Settings};
 pub use tls::{ClientAuth, KeySettings, Pem, Tls};

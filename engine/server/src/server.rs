@@ -6,7 +6,7 @@ use crate::error::ServerError;
 use crate::housekeeper::Housekeeper;
 use crate::limits::Limits;
 use crate::listeners::ListenerSettings;
-use crate::metered_disk::MeteredDisk;
+use crate::metered_disk::{Brake, MeteredDisk};
 use crate::metrics::Source;
 use crate::net::{Entrance, Net};
 use crate::peers::{Cuts, Peers};
@@ -39,6 +39,7 @@ pub struct Server {
     /// What a node of a cluster runs besides.
     membership: Option<Membership>,
     cuts: Arc<Cuts>,
+    brake: Arc<Brake>,
     /// Compaction has threads of its own: a pass takes as long as it takes.
     cleaners: Vec<Housekeeper>,
     /// Where answers wait for a sync.
@@ -52,6 +53,25 @@ struct Membership {
     peers: Peers,
     pulse: Housekeeper,
     worker: Worker,
+}
+
+/// Causes faults in a node while it runs.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    cuts: Arc<Cuts>,
+    brake: Arc<Brake>,
+}
+
+impl Rehearsal {
+    /// Loses the requests that this node sends to another, or lets them pass.
+    pub fn cut(&self, node: NodeId, cut: bool) {
+        self.cuts.set(node, cut);
+    }
+
+    /// Makes each write and sync of a log take so much longer.
+    pub fn slow_disk(&self, delay: Duration) {
+        self.brake.set(delay);
+    }
 }
 
 /// Addresses that are listened on by a node that does not serve yet.
@@ -130,7 +150,7 @@ impl Server {
         raise_file_limit();
         let clock = Clock::start();
         let disk = MeteredDisk::default();
-        let flushes = Arc::clone(disk.flushes());
+        let (flushes, brake) = (Arc::clone(disk.flushes()), Arc::clone(disk.brake()));
         let opened = Broker::new(broker, Arc::new(disk), clock.now());
         let broker = Arc::new(opened.map_err(|e| ServerError::Broker(e.to_string()))?);
         let data = &dirs;
@@ -164,6 +184,7 @@ impl Server {
             housekeeper,
             membership,
             cuts,
+            brake,
             cleaners,
             committer,
             flushes,
@@ -180,6 +201,14 @@ impl Server {
     /// when both nodes do it.
     pub fn cut(&self, node: NodeId, cut: bool) {
         self.cuts.set(node, cut);
+    }
+
+    /// What causes faults in this node while it runs, for rehearsals.
+    pub fn rehearsal(&self) -> Rehearsal {
+        Rehearsal {
+            cuts: Arc::clone(&self.cuts),
+            brake: Arc::clone(&self.brake),
+        }
     }
 
     /// `HOST:PORT` for clients on this machine.
