@@ -1,6 +1,6 @@
 //! One measured cell: one point of the sweep, run once.
 
-use crate::{Latency, LatencySummary, WorkloadResult};
+use crate::{Fault, Latency, LatencySummary, WorkloadResult};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -77,6 +77,9 @@ pub struct CellResult {
     /// One entry per second of the measured window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Second>,
+    /// Faults that the workload caused on purpose, in the order of their begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
     /// The cell's `.hlog` file, relative to the result's directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram_file: Option<String>,
@@ -320,6 +323,10 @@ pub struct Verified {
     /// Whether anything was read back at all; without it nothing is proven.
     #[serde(default)]
     pub consumer_ran: bool,
+    /// The workload caused faults, and what they did to the records is no more
+    /// than its settings allow: acks = 1 may lose some, for example.
+    #[serde(default)]
+    pub within_promise: bool,
 }
 
 impl Verified {
@@ -330,6 +337,11 @@ impl Verified {
             && self.reordered == 0
             && self.corrupt == 0
             && self.aborted_read == 0
+    }
+
+    /// Whether something became of the records that should never have.
+    pub const fn is_faulty(&self) -> bool {
+        !self.is_clean() && !self.within_promise
     }
 }
 

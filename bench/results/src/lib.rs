@@ -13,6 +13,7 @@
 mod cell;
 mod drift;
 mod error;
+mod fault;
 mod fingerprint;
 mod floor;
 mod groups;
@@ -36,6 +37,7 @@ pub use cell::{
 };
 pub use drift::drift;
 pub use error::ResultError;
+pub use fault::{Dip, Fault};
 pub use fingerprint::Fingerprint;
 pub use floor::{Floor, FloorUnit};
 pub use groups::{Group, Metric, groups, params_label, value_label, varied_params};
