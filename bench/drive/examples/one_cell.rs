@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = Target {
         bootstrap: bootstrap.into(),
         broker_pids,
+        rig: None,
     };
     let options = Options {
         dir: None,

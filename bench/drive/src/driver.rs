@@ -146,6 +146,8 @@ pub struct ProducerSettings {
     pub buffer_bytes: usize,
     /// How long a transaction may stay open; `None` without transactions.
     pub transaction_timeout: Option<Duration>,
+    /// How long a partition may have no leader to send to.
+    pub patience: Duration,
 }
 
 /// How a consumer fetches.
@@ -161,6 +163,8 @@ pub struct ConsumerSettings {
     pub partition_max_bytes: i32,
     /// Whether only committed transactions are read.
     pub read_committed: bool,
+    /// How long a partition may have no leader to read from.
+    pub patience: Duration,
 }
 
 /// Where a cell's records go.

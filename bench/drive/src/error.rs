@@ -88,6 +88,14 @@ pub enum DriveError {
     /// A result could not be written.
     #[error(transparent)]
     Result(#[from] plimsoll_results::ResultError),
+    /// A fault that the workload asks for could not be caused.
+    #[error("cannot {fault}: {cause}")]
+    Fault {
+        /// The fault, in words.
+        fault: String,
+        /// Why not.
+        cause: String,
+    },
     /// The user stopped the run.
     #[error("stopped before the cell was finished")]
     Interrupted,

@@ -3,6 +3,7 @@
 //!
 //! Whatever happens, all workers have ended when its methods return.
 
+use super::faults::Script;
 use super::outcome;
 use super::processors::Processors;
 use super::progress::{Interrupt, Options, Phase, Progress, Pulse};
@@ -37,6 +38,8 @@ pub(super) struct Conductor<'a> {
     pub(super) cores: Vec<outcome::CoresInSecond>,
     pub(super) backlog: BacklogWatch,
     pub(super) next_pulse: Mono,
+    /// The faults to cause.
+    pub(super) script: Script,
     /// The furthest that a group was behind, by second.
     pub(super) lags: Vec<u64>,
     /// When the last consumer was done.
@@ -129,7 +132,9 @@ impl Conductor<'_> {
         let now = Mono::now();
         let next = [self.window.from, self.window.to]
             .into_iter()
-            .find(|at| *at > now);
+            .chain(self.script.next())
+            .filter(|at| *at > now)
+            .min();
         let tick = now.plus(TICK_NANOS);
         sleep_until(next.map_or(tick, |at| at.min(tick)));
         let now = Mono::now();
@@ -138,6 +143,7 @@ impl Conductor<'_> {
             self.watch.begin();
             self.observed_records = self.collector.depot().acknowledged();
         }
+        self.script.turn(now, &mut self.watch)?;
         self.collector.collect(self.window.second(now))?;
         self.sample_backlog(now);
         if self.measuring && self.observed.is_none() {

@@ -2,6 +2,7 @@
 
 mod conductor;
 mod ends;
+mod faults;
 mod outcome;
 mod prefill;
 mod processors;
@@ -13,6 +14,7 @@ mod stage;
 mod together;
 mod workers;
 
+pub use faults::Rig;
 pub(crate) use outcome::{CoresInSecond, Measured, judge};
 pub use progress::{Interrupt, Options, Phase, Progress, Pulse};
 pub(crate) use run::{Assignment, Bench, run_at_its_rate};

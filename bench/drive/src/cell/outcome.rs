@@ -1,5 +1,6 @@
 //! From what was measured to the cell's result.
 
+use super::faults;
 use crate::audit::{Evidence, audit};
 use crate::clock_bound::ClockBound;
 use crate::driver::{Consumed, Produced};
@@ -9,7 +10,8 @@ use crate::record::Collected;
 use crate::shared_group::GroupEvents;
 use crate::verify::{Counts, Lanes, Ledger, Verifier};
 use plimsoll_results::{
-    Backlog, CellResult, LatencySummary, Poison, Resources, Throughput, Transactions, Verified,
+    Backlog, CellResult, Fault, LatencySummary, Poison, Resources, Throughput, Transactions,
+    Verified,
 };
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::units::Span;
@@ -66,6 +68,8 @@ pub struct Measured {
     pub disk: DiskUse,
     /// How partitions moved in groups, where the cluster may move them.
     pub moves: Option<GroupEvents>,
+    /// The faults that were caused.
+    pub faults: Vec<Fault>,
     /// The histogram log's name.
     pub histogram_file: Option<String>,
 }
@@ -77,6 +81,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
     if !super::settings::waits_for_commits(&cell.spec) {
         counts.aborted_read = 0;
     }
+    let within_promise = faults::within_promise(&cell.spec, &counts);
     let tally = measured.collected.tally;
     let mut latency = measured.collected.histograms.summary();
     // Where the schedule is irregular, what was handed off is what was due.
@@ -101,6 +106,8 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
             poison.dead_lettered.saturating_sub(found)
         }),
         idempotent: cell.spec.producer.is_idempotent(),
+        faulted: !cell.spec.faults.is_empty(),
+        within_promise,
     });
     // All workers of this process read one monotonic clock.
     latency.clock_bound_us = latency
@@ -111,6 +118,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
         latency.schedule_lag = latency.service.as_ref().map(never_late);
     }
     let bytes = observed_bytes(&measured);
+    let timeline = timeline(&measured);
     let observed = &measured.observed;
     CellResult {
         client_capacity: None,
@@ -142,6 +150,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
             aborted_read: counts.aborted_read,
             errors: tally.errors,
             consumer_ran: !measured.consumed.is_empty(),
+            within_promise,
         },
         transactions: cell
             .spec
@@ -150,7 +159,8 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
             .map(|_| transactions(&measured)),
         valid: invalid_reasons.is_empty(),
         invalid_reasons: with_trouble(invalid_reasons, &measured.produced),
-        timeline: timeline(&measured),
+        faults: faults::with_dips(std::mem::take(&mut measured.faults), &timeline),
+        timeline,
         poison,
         partition_records: partition_records(&measured.ends),
         backlog: std::mem::take(&mut measured.backlog),

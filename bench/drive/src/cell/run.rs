@@ -5,6 +5,7 @@
 //! when producers are done, and consumers read up to it.
 
 use super::conductor::Conductor;
+use super::faults::{Rig, Script};
 use super::outcome::{self, Measured};
 use super::prefill::{self, Prefill};
 use super::processors::Processors;
@@ -22,7 +23,7 @@ use crate::observe::{DiskWatch, Observed, Watch};
 use crate::record::{BacklogWatch, Collector, CommitBoard, Window};
 use crate::shared_group::{GroupEvents, SharedGroup};
 use crate::verify::Lanes;
-use plimsoll_results::{Backlog, CellResult, HlogWriter};
+use plimsoll_results::{Backlog, CellResult, Fault, HlogWriter};
 use plimsoll_wire::types::Offset;
 use plimsoll_workloads::generate::{InputError, Records, Schedule};
 use plimsoll_workloads::language::RateSpec;
@@ -46,6 +47,8 @@ pub struct Target {
     pub bootstrap: Bootstrap,
     /// The brokers' processes, when they run on this machine and are known.
     pub broker_pids: Vec<u32>,
+    /// How faults are caused in them, where they can be.
+    pub rig: Option<Arc<dyn Rig>>,
 }
 
 /// Finds out whether a target can be reached, and what it is.
@@ -65,6 +68,13 @@ pub fn run_cell(
 ) -> Result<CellResult, DriveError> {
     for spec in cell.spec.each() {
         settings::check(spec)?;
+    }
+    if !cell.spec.faults.is_empty() && target.rig.is_none() {
+        return Err(DriveError::Setting {
+            field: "faults",
+            value: format!("{} of them", cell.spec.faults.len()),
+            accepted: "none on a cluster that is there; the embedded one takes them".to_owned(),
+        });
     }
     if !cell.spec.workloads.is_empty() {
         return super::several::run(target, cell, run, options);
@@ -98,6 +108,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) input: Option<Arc<Route>>,
     /// Its name among several workloads of the cell.
     pub(crate) name: Option<&'a str>,
+    /// Whether it causes the cell's faults: of several workloads one does.
+    pub(super) causes_faults: bool,
 }
 
 /// What is there before the load.
@@ -155,6 +167,8 @@ pub(crate) struct Conducted {
     pub(crate) lags: Vec<u64>,
     /// How partitions moved in groups, where the cluster may move them.
     pub(crate) moves: Option<GroupEvents>,
+    /// The faults that were caused.
+    pub(crate) faults: Vec<Fault>,
     pub(crate) collector: Collector,
 }
 
@@ -179,6 +193,7 @@ impl<'a> Bench<'a> {
             route: Arc::new(route),
             input: None,
             name: None,
+            causes_faults: true,
         })
     }
 }
@@ -267,6 +282,7 @@ impl Bench<'_> {
             cores: conducted.cores,
             backlog: conducted.backlog,
             lags: conducted.lags,
+            faults: conducted.faults,
             disk,
             moves: conducted.moves,
             histogram_file: sink.histogram_file,
@@ -314,6 +330,7 @@ impl Bench<'_> {
             stop: Arc::new(AtomicBool::new(false)),
             finish: Arc::default(),
         };
+        let rig = self.target.rig.clone().filter(|_| self.causes_faults);
         let mut conductor = Conductor {
             window,
             stop: Arc::clone(&crew.stop),
@@ -330,6 +347,7 @@ impl Bench<'_> {
             ),
             finished_at: window.to,
             next_pulse: window.from,
+            script: Script::new(spec, rig, &window),
             lags: Vec::new(),
             options,
         };
@@ -383,6 +401,7 @@ impl Bench<'_> {
             cores,
             backlog,
             lags,
+            faults: conductor.script.caused(),
             collector: conductor.collector,
             moves: moves(&crew.shared),
         })

@@ -13,6 +13,7 @@ use plimsoll_workloads::language::{
     ArrivalSpec, Assignor, Codec, DriverKind, Isolation, PoisonEnd, RateSpec, TransactionMode,
 };
 use plimsoll_workloads::units::{Size, Span};
+use std::time::Duration;
 
 /// The client that the cell asks for.
 pub fn driver(spec: &CellSpec) -> &'static dyn Driver {
@@ -98,7 +99,18 @@ pub fn producer(spec: &CellSpec) -> ProducerSettings {
             .transactions
             .records
             .map(|_| spec.transactions.timeout.duration()),
+        patience: patience(spec),
     }
+}
+
+/// How long a partition may be without a leader: where faults are caused on
+/// purpose, until the cell is over.
+fn patience(spec: &CellSpec) -> Duration {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    if spec.faults.is_empty() {
+        return PATIENCE;
+    }
+    spec.load_time().plus(spec.load.drain).duration()
 }
 
 /// What a producer without a schedule keeps outstanding: enough to fill every
@@ -121,6 +133,7 @@ pub fn consumer(spec: &CellSpec) -> ConsumerSettings {
         max_bytes: as_i32(consumer.fetch_max_bytes),
         partition_max_bytes: as_i32(consumer.partition_fetch_bytes),
         read_committed: consumer.isolation == Isolation::ReadCommitted,
+        patience: patience(spec),
     }
 }
 

@@ -45,8 +45,14 @@ pub(super) fn run(
     let mut stage = Stage::default();
     let benches = alone
         .iter()
-        .map(|(name, its)| stage.set(target, its, run, Some(name)))
-        .collect::<Result<Vec<_>, _>>();
+        .enumerate()
+        .map(|(at, (name, its))| {
+            Ok(Bench {
+                causes_faults: at == 0,
+                ..stage.set(target, its, run, Some(name))?
+            })
+        })
+        .collect::<Result<Vec<_>, DriveError>>();
     let outcome = benches.and_then(|benches| measure(cell, run, &benches, options));
     stage.strike(target);
     outcome

@@ -3,6 +3,7 @@
 //! Counts and rates add up, and percentiles come from the merged histograms; what
 //! the processes used is that of all, and known once.
 
+use super::faults;
 use super::outcome;
 use super::run::Finished;
 use crate::record::Collected;
@@ -53,6 +54,9 @@ pub(super) fn merge(
     let disk = results().map(|one| one.resources.topic_disk_bytes);
     merged.resources.topic_disk_bytes = disk.sum();
     merged.throughput = throughput(results().map(|one| &one.throughput));
+    let faults = results().flat_map(|one| &one.faults).cloned().collect();
+    merged.faults = faults::with_dips(faults, &merged.timeline);
+    merged.verified.within_promise = results().all(|one| one.verified.within_promise);
     for (name, one) in carried {
         add_up(&mut merged, &name, &one.result);
         merged.workloads.push(WorkloadResult::of(&name, one.result));

@@ -162,9 +162,9 @@ impl Accumulator {
             .map(|first| first.deadline)
     }
 
-    /// Whether a batch is ready to leave.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+    /// Whether a batch is ready to leave of a partition that `wants` accepts.
+    pub fn has_ready(&self, wants: impl Fn(u32) -> bool) -> bool {
+        self.ready.iter().any(|partition| wants(*partition))
     }
 
     /// Takes at most one ready batch of each partition that `wants` accepts,
@@ -293,6 +293,7 @@ mod tests {
             idempotence: true,
             buffer_bytes: 1 << 20,
             transaction_timeout: None,
+            patience: Duration::ZERO,
         };
         let identity = ProducerIdentity {
             id: ProducerId(7),
@@ -349,14 +350,14 @@ mod tests {
         assert_eq!(firsts(&take(&mut accumulator)), [(1, 0, 1)]);
         accumulator.flush();
         assert_eq!(firsts(&take(&mut accumulator)), [(0, 2, 1)]);
-        assert!(!accumulator.has_ready());
+        assert!(!accumulator.has_ready(|_| true));
     }
 
     #[test]
     fn without_linger_a_batch_grows_until_it_is_taken() {
         let mut accumulator = accumulator(0);
         push(&mut accumulator, 0, 0, 0);
-        assert!(accumulator.has_ready());
+        assert!(accumulator.has_ready(|_| true));
         push(&mut accumulator, 0, 1, 0);
         assert_eq!(firsts(&take(&mut accumulator)), [(0, 0, 2)]);
     }

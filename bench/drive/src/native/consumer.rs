@@ -2,14 +2,15 @@
 //!
 //! The next fetch leaves before the records of the last one are judged, so the
 //! broker works while this thread checks stamps. Judging never re-orders: a
-//! response is judged whole before the next is read.
+//! response is judged whole before the next is read. A partition whose leader
+//! is lost is left alone until another is found; the others are read on.
 
 use super::aborted::Aborted;
 use super::conn::Conn;
-use super::control::Control;
 use super::fetch_codec::{self, FETCH_KEY, FETCH_VERSION, FetchRequest, FetchResponse};
 use super::group;
-use crate::clock::{Mono, sharpen_timers, sleep_until, timespec};
+use super::leadership::{Leadership, Terms};
+use crate::clock::{Mono, sharpen_timers, timespec};
 use crate::driver::{Consumed, ConsumerJob, Incoming, Inspect};
 use crate::error::{DriveError, is_retriable};
 use plimsoll_wire::batch::{self, BatchHeader, LENGTH_OVERHEAD};
@@ -26,8 +27,11 @@ use std::time::Duration;
 const BATCH_BYTES_MAX: usize = 128 << 20;
 /// The longest sleep, so that the finish line is noticed.
 const SLEEP_NANOS_MAX: u64 = 20_000_000;
-const RECOVER: Duration = Duration::from_secs(10);
-const RECONNECT_GAP_NANOS: u64 = 50_000_000;
+/// How long to try to reach the leaders before anything is read.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a fetch may go unanswered besides the wait that it asks for, as
+/// `request.timeout.ms`.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs one consumer to the finish line.
 pub fn consume(job: ConsumerJob) -> Result<Consumed, DriveError> {
@@ -37,11 +41,10 @@ pub fn consume(job: ConsumerJob) -> Result<Consumed, DriveError> {
         return group::consume(job, &seat);
     }
     let mut consumer = Consumer::new(job);
-    consumer.connect(Mono::now().after(RECOVER))?;
+    let deadline = Mono::now().after(CONNECT);
+    consumer.leadership.connect(deadline)?;
     while !consumer.is_done() {
-        if let Err(error) = consumer.turn() {
-            consumer.recover(error)?;
-        }
+        consumer.turn()?;
     }
     Ok(consumer.report())
 }
@@ -50,8 +53,7 @@ pub(super) struct Consumer {
     pub(super) job: ConsumerJob,
     /// The next offset to read, by partition.
     pub(super) positions: BTreeMap<u32, Offset>,
-    leaders: Vec<NodeId>,
-    links: BTreeMap<NodeId, Link>,
+    leadership: Leadership<Link>,
     spare: Vec<u8>,
     inflater: batch::Inflater,
     /// Partitions of which something was fetched and not judged any more.
@@ -63,8 +65,8 @@ struct Link {
     /// Bytes of the request that is being written.
     request: Vec<u8>,
     written: usize,
-    /// A response is awaited.
-    awaited: Option<i32>,
+    /// The response that is awaited, and since when.
+    awaited: Option<(i32, Mono)>,
 }
 
 impl Consumer {
@@ -75,8 +77,15 @@ impl Consumer {
                 .iter()
                 .map(|partition| (*partition, Offset(0)))
                 .collect(),
-            leaders: job.route.leaders.by_partition.clone(),
-            links: BTreeMap::new(),
+            leadership: Leadership::new(
+                &job.route,
+                job.partitions.clone(),
+                Terms {
+                    api: (FETCH_KEY, FETCH_VERSION),
+                    open: Link::new,
+                    patience: job.settings.patience,
+                },
+            ),
             spare: Vec::new(),
             inflater: batch::Inflater::default(),
             cut_short: BTreeSet::new(),
@@ -86,12 +95,9 @@ impl Consumer {
 
     /// Reads these partitions from now on, and no others.
     pub(super) fn take_on(&mut self, positions: BTreeMap<u32, Offset>) -> Result<(), DriveError> {
-        self.links.clear();
+        let wanted = positions.keys().copied().collect();
         self.positions = positions;
-        match self.connect(Mono::now().after(RECOVER)) {
-            Err(error) => self.recover(error),
-            done => done,
-        }
+        self.leadership.turn_to(wanted, Mono::now().after(CONNECT))
     }
 
     /// What it read.
@@ -118,28 +124,46 @@ impl Consumer {
 
     /// Asks, and judges what has come; waits a little when nothing has.
     pub(super) fn turn(&mut self) -> Result<(), DriveError> {
-        let nodes: Vec<NodeId> = self.links.keys().copied().collect();
+        let nodes: Vec<NodeId> = self.leadership.links().keys().copied().collect();
         let mut received = false;
         for node in nodes {
-            self.ask(node)?;
-            if let Some((frame, response)) = self.receive(node)? {
-                received = true;
-                self.advance(&frame, &response)?;
-                self.ask(node)?;
-                self.judge(&frame, &response)?;
-                self.spare = frame;
+            match self.exchange(node) {
+                Ok(some) => received |= some,
+                Err(error) => drop(self.leadership.lose(node, error)?),
             }
         }
+        self.leadership.turn(Mono::now())?;
         self.job.inspect.recorder.turn(Mono::now());
         if received { Ok(()) } else { self.wait() }
     }
 
+    /// Asks `node` and takes what it has answered, if it has.
+    fn exchange(&mut self, node: NodeId) -> Result<bool, DriveError> {
+        self.ask(node)?;
+        let Some((frame, response)) = self.receive(node)? else {
+            return Ok(false);
+        };
+        self.advance(&frame, &response)?;
+        let asked = self.ask(node);
+        // What has arrived is judged whatever becomes of the connection.
+        self.judge(&frame, &response)?;
+        self.spare = frame;
+        asked.map(|()| true)
+    }
+
     /// Asks `node` for more, unless an answer is already on its way.
     fn ask(&mut self, node: NodeId) -> Result<(), DriveError> {
-        let Some(link) = self.links.get_mut(&node) else {
+        let links = self.leadership.links();
+        let is_free = links.get(&node).is_some_and(|link| link.awaited.is_none());
+        let led = if is_free {
+            self.led_by(node)
+        } else {
+            Vec::new()
+        };
+        let Some(link) = self.leadership.links_mut().get_mut(&node) else {
             return Ok(());
         };
-        if link.awaited.is_none() {
+        if !led.is_empty() {
             let settings = &self.job.settings;
             let request = FetchRequest {
                 topic: &self.job.route.topic,
@@ -149,23 +173,27 @@ impl Consumer {
                 partition_bytes_max: settings.partition_max_bytes,
                 read_committed: settings.read_committed,
             };
-            let led: Vec<_> = self
-                .positions
-                .iter()
-                .filter(|(partition, _)| self.leaders.get(**partition as usize) == Some(&node))
-                .map(|(partition, position)| (PartitionIndex(partition.cast_signed()), *position))
-                .collect();
             let correlation = link.conn.next_correlation();
             link.request = request.encode(correlation, led.into_iter());
             link.written = 0;
-            link.awaited = Some(correlation);
+            link.awaited = Some((correlation, Mono::now()));
         }
+        link.check_timeout(self.job.settings.wait + REQUEST_TIMEOUT)?;
         link.write()
+    }
+
+    /// The partitions to ask `node` for, each with where to read on.
+    fn led_by(&self, node: NodeId) -> Vec<(PartitionIndex, Offset)> {
+        let positions = self.positions.iter();
+        positions
+            .filter(|(partition, _)| self.leadership.of(**partition) == Some(node))
+            .map(|(partition, position)| (PartitionIndex(partition.cast_signed()), *position))
+            .collect()
     }
 
     /// The response of `node`, when it is there whole.
     fn receive(&mut self, node: NodeId) -> Result<Option<(Vec<u8>, FetchResponse)>, DriveError> {
-        let Some(link) = self.links.get_mut(&node) else {
+        let Some(link) = self.leadership.links_mut().get_mut(&node) else {
             return Ok(None);
         };
         while link.conn.frame()?.is_none() {
@@ -177,7 +205,8 @@ impl Consumer {
             return Ok(None);
         };
         let response = fetch_codec::decode(frame).map_err(|e| link.conn.malformed(&e))?;
-        if link.awaited.take() != Some(response.correlation) {
+        let awaited = link.awaited.take().map(|(correlation, _)| correlation);
+        if awaited != Some(response.correlation) {
             return Err(link.conn.malformed(&"an answer to no request"));
         }
         self.job.inspect.recorder.throttled(response.throttled_ms);
@@ -190,14 +219,16 @@ impl Consumer {
 
     /// Moves the positions past what has arrived.
     fn advance(&mut self, buffer: &[u8], response: &FetchResponse) -> Result<(), DriveError> {
-        let mut moved = false;
         for part in &response.partitions {
             if part.code != 0 {
                 let what = format!("fetching partition {}", part.partition);
-                if !is_retriable(part.code) {
-                    DriveError::check(part.code, &what, None)?;
+                if let Err(error) = DriveError::check(part.code, &what, None) {
+                    if !is_retriable(part.code) {
+                        return Err(error);
+                    }
+                    let partition = part.partition.get().cast_unsigned();
+                    self.leadership.doubt(partition, error);
                 }
-                moved = true;
                 continue;
             }
             let Some(position) = self
@@ -209,10 +240,6 @@ impl Consumer {
             for (header, _) in batches(buffer, &part.records) {
                 *position = (*position).max(header.last_offset().plus(1));
             }
-        }
-        if moved {
-            sleep_until(Mono::now().plus(RECONNECT_GAP_NANOS));
-            self.reconnect(Mono::now().after(RECOVER))?;
         }
         Ok(())
     }
@@ -240,8 +267,9 @@ impl Consumer {
     }
 
     fn wait(&self) -> Result<(), DriveError> {
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.links.len());
-        for link in self.links.values() {
+        let links = self.leadership.links();
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(links.len());
+        for link in links.values() {
             let unwritten = link.written < link.request.len() || link.conn.holds_bytes();
             let writing = if unwritten {
                 PollFlags::OUT
@@ -259,60 +287,31 @@ impl Consumer {
             }),
         }
     }
-
-    /// Connects again where that may help.
-    pub(super) fn recover(&mut self, error: DriveError) -> Result<(), DriveError> {
-        if !matches!(error, DriveError::Io { .. } | DriveError::Timeout { .. }) {
-            return Err(error);
-        }
-        self.links.clear();
-        let deadline = Mono::now().after(RECOVER);
-        while !self.job.finish.is_abandoned() {
-            match self.reconnect(deadline) {
-                Ok(()) => return Ok(()),
-                Err(_) if Mono::now() >= deadline => return Err(error),
-                Err(_) => sleep_until(Mono::now().plus(RECONNECT_GAP_NANOS)),
-            }
-        }
-        Ok(())
-    }
-
-    fn reconnect(&mut self, deadline: Mono) -> Result<(), DriveError> {
-        let mut control = Control::reach_by(&self.job.route.bootstrap, deadline)?;
-        let partitions = u32::try_from(self.leaders.len()).unwrap_or(u32::MAX);
-        let leaders = control.leaders(&self.job.route.topic, partitions, deadline)?;
-        self.leaders.clone_from(&leaders.by_partition);
-        let mut route = (*self.job.route).clone();
-        route.leaders = leaders;
-        self.job.route = std::sync::Arc::new(route);
-        self.links.clear();
-        self.connect(deadline)
-    }
-
-    /// Opens a link to each leader of our partitions.
-    fn connect(&mut self, deadline: Mono) -> Result<(), DriveError> {
-        let leads = |node: &NodeId| {
-            let its = |partition: &u32| self.leaders.get(*partition as usize) == Some(node);
-            self.positions.keys().any(its)
-        };
-        for (node, broker) in &self.job.route.leaders.brokers {
-            if leads(node) && !self.links.contains_key(node) {
-                let conn = self.job.route.bootstrap.connect(broker, deadline)?;
-                conn.version(FETCH_KEY, (FETCH_VERSION, FETCH_VERSION))?;
-                let link = Link {
-                    conn,
-                    request: Vec::new(),
-                    written: 0,
-                    awaited: None,
-                };
-                self.links.insert(*node, link);
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Link {
+    const fn new(conn: Conn) -> Self {
+        Self {
+            conn,
+            request: Vec::new(),
+            written: 0,
+            awaited: None,
+        }
+    }
+
+    fn check_timeout(&self, most: Duration) -> Result<(), DriveError> {
+        let since = self.awaited.map(|(_, since)| since);
+        let waited = since.map(|since| Mono::now().elapsed_since(since));
+        match waited.filter(|waited| *waited > most) {
+            None => Ok(()),
+            Some(waited) => Err(DriveError::Timeout {
+                broker: self.conn.broker().to_owned(),
+                request: "Fetch",
+                waited_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
+            }),
+        }
+    }
+
     fn write(&mut self) -> Result<(), DriveError> {
         while let Some(rest) = self
             .request

@@ -196,16 +196,33 @@ impl Control {
             let code = match metadata.topics.first() {
                 None => ResponseError::UnknownTopicOrPartition.code(),
                 Some(found) if found.error_code != 0 => found.error_code,
-                Some(found) => match leaders_of(&metadata, found, partitions) {
-                    Some(leaders) => return Ok(leaders),
-                    None => ResponseError::LeaderNotAvailable.code(),
-                },
+                Some(found) => {
+                    let leaders = leaders_of(&metadata, Some(found), partitions);
+                    if leaders.is_complete() {
+                        return Ok(leaders);
+                    }
+                    ResponseError::LeaderNotAvailable.code()
+                }
             };
             if !is_retriable(code) || Mono::now() >= deadline {
                 DriveError::check(code, &format!("finding the leaders of {topic}"), None)?;
             }
             sleep_until(Mono::now().plus(RETRY_GAP_NANOS));
         }
+    }
+
+    /// Who leads the partitions of `topic` now, asked once: a partition without a
+    /// leader has [`NodeId::NONE`], and so have all when the topic is not known.
+    pub fn leaders_now(
+        &mut self,
+        topic: &str,
+        partitions: u32,
+        deadline: Mono,
+    ) -> Result<Leaders, DriveError> {
+        let metadata = self.metadata(Some(topic), deadline)?;
+        let found = metadata.topics.first();
+        let found = found.filter(|found| found.error_code == 0);
+        Ok(leaders_of(&metadata, found, partitions))
     }
 
     /// What the cluster says of itself.
@@ -365,6 +382,12 @@ impl Control {
 }
 
 impl Leaders {
+    /// Whether every partition has a leader that is there.
+    fn is_complete(&self) -> bool {
+        let mut leaders = self.by_partition.iter();
+        leaders.all(|leader| self.brokers.contains_key(leader))
+    }
+
     /// The partitions that `node` leads.
     pub fn led_by(&self, node: NodeId) -> Vec<PartitionIndex> {
         (0i32..)
@@ -377,9 +400,9 @@ impl Leaders {
 
 fn leaders_of(
     metadata: &MetadataResponse,
-    topic: &MetadataResponseTopic,
+    topic: Option<&MetadataResponseTopic>,
     partitions: u32,
-) -> Option<Leaders> {
+) -> Leaders {
     let brokers: BTreeMap<NodeId, String> = metadata
         .brokers
         .iter()
@@ -391,19 +414,16 @@ fn leaders_of(
         })
         .collect();
     let mut by_partition = vec![NodeId::NONE; partitions as usize];
-    for partition in &topic.partitions {
-        let at = usize::try_from(partition.partition_index).ok()?;
-        if let Some(slot) = by_partition.get_mut(at) {
+    for partition in topic.iter().flat_map(|topic| &topic.partitions) {
+        let at = usize::try_from(partition.partition_index).ok();
+        if let Some(slot) = at.and_then(|at| by_partition.get_mut(at)) {
             *slot = NodeId(partition.leader_id.0);
         }
     }
-    by_partition
-        .iter()
-        .all(|leader| brokers.contains_key(leader))
-        .then_some(Leaders {
-            by_partition,
-            brokers,
-        })
+    Leaders {
+        by_partition,
+        brokers,
+    }
 }
 
 fn list_ends(

@@ -9,6 +9,7 @@ pub mod control;
 mod coordinator;
 mod fetch_codec;
 mod group;
+mod leadership;
 mod link;
 mod part;
 mod produce_codec;

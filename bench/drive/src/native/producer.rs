@@ -10,6 +10,7 @@
 
 use super::accumulator::Accumulator;
 use super::control::Control;
+use super::leadership::{Leadership, Terms};
 use super::link::Link;
 use super::part::Batch;
 use super::produce_codec::{Envelope, PRODUCE_KEY, PRODUCE_VERSION, Verdict};
@@ -32,11 +33,10 @@ const REQUEST_BYTES_MAX: usize = 1 << 20;
 const RECORDS_PER_TURN: usize = 64;
 /// How long a request may go unanswered, as `request.timeout.ms`.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long to try to reach a broker again.
-const RECOVER: Duration = Duration::from_secs(10);
+/// How long to try to reach the leaders before anything is sent.
+const CONNECT: Duration = Duration::from_secs(10);
 /// The longest sleep, so that a stop is noticed.
 const SLEEP_NANOS_MAX: u64 = 100_000_000;
-const RECONNECT_GAP_NANOS: u64 = 50_000_000;
 
 /// Runs one producer to its end.
 pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
@@ -51,8 +51,15 @@ pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
     let partitions = job.route.leaders.by_partition.len();
     let mut producer = Producer {
         accumulator: Accumulator::new(partitions, &job.settings, identity),
-        links: BTreeMap::new(),
-        leaders: job.route.leaders.by_partition.clone(),
+        leadership: Leadership::new(
+            &job.route,
+            (0..).take(partitions).collect(),
+            Terms {
+                api: (PRODUCE_KEY, PRODUCE_VERSION),
+                open: Link::new,
+                patience: job.settings.patience,
+            },
+        ),
         produced: Produced {
             written: vec![crate::verify::Written::default(); partitions],
             ..Produced::default()
@@ -66,7 +73,7 @@ pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
         transactor,
         job,
     };
-    producer.connect(Mono::now().after(RECOVER))?;
+    producer.leadership.connect(Mono::now().after(CONNECT))?;
     producer.run()?;
     Ok(producer.produced)
 }
@@ -74,8 +81,7 @@ pub fn produce(job: ProducerJob) -> Result<Produced, DriveError> {
 struct Producer {
     job: ProducerJob,
     accumulator: Accumulator,
-    links: BTreeMap<NodeId, Link>,
-    leaders: Vec<NodeId>,
+    leadership: Leadership<Link>,
     produced: Produced,
     /// Bytes of records taken and not yet settled.
     buffered: usize,
@@ -95,9 +101,8 @@ impl Producer {
             let now = Mono::now();
             let next_record = self.take_due(now)?;
             self.accumulator.expire(Mono::now());
-            if let Err(error) = self.exchange() {
-                self.recover(error)?;
-            }
+            self.exchange()?;
+            self.leadership.turn(Mono::now())?;
             if self.transact()? {
                 continue;
             }
@@ -215,33 +220,33 @@ impl Producer {
     /// Sends what is ready and settles what has come back.
     fn exchange(&mut self) -> Result<(), DriveError> {
         self.send_ready()?;
-        let acks = self.job.settings.acks;
-        let mut settled = Vec::new();
-        for link in self.links.values_mut() {
-            link.write()?;
-            if acks == 0 {
-                settled.extend(link.take_written().map(|batch| (batch, None)));
-            } else if self.stirred && link.conn.receive()? {
-                while let Some(answer) = link.next_verdicts()? {
-                    self.job.recorder.throttled(answer.throttled_ms);
-                    let batches = answer.batches.into_iter();
-                    settled.extend(batches.map(|(batch, verdict)| (batch, Some(verdict))));
-                }
+        let (acks, stirred) = (self.job.settings.acks, self.stirred);
+        let (mut settled, mut broken) = (Vec::new(), Vec::new());
+        for (node, link) in self.leadership.links_mut() {
+            let mut come = |batch, verdict| settled.push((batch, verdict));
+            let throttled = |millis| self.job.recorder.throttled(millis);
+            if let Err(error) = serve(link, (acks, stirred), &mut come, throttled) {
+                broken.push((*node, error));
             }
+        }
+        for (node, error) in broken {
+            self.lose(node, error)?;
         }
         if settled.is_empty() {
             return self.check_timeouts();
         }
         let now = Mono::now();
-        let mut moved = false;
         for (batch, verdict) in settled {
-            moved |= self.settle(batch, verdict, now)?;
-        }
-        if moved {
-            self.refresh_leaders()?;
+            self.settle(batch, verdict, now)?;
         }
         self.send_ready()?;
-        self.links.values_mut().try_for_each(Link::write)
+        let mut broken = Vec::new();
+        for (node, link) in self.leadership.links_mut() {
+            broken.extend(link.write().err().map(|error| (*node, error)));
+        }
+        broken
+            .into_iter()
+            .try_for_each(|(node, error)| self.lose(node, error))
     }
 
     fn send_ready(&mut self) -> Result<(), DriveError> {
@@ -253,18 +258,18 @@ impl Producer {
             return Ok(());
         }
         let most = self.job.settings.in_flight;
-        while self.accumulator.has_ready() && self.links.values().any(|l| l.in_flight() < most) {
+        while self.has_sendable() {
             let mut room: BTreeMap<NodeId, usize> = BTreeMap::new();
-            let (links, leaders) = (&self.links, &self.leaders);
+            let leadership = &self.leadership;
             let batches = self.accumulator.take_ready(|partition, bytes| {
-                let Some(node) = leaders.get(partition as usize) else {
+                let Some(node) = leadership.of(partition) else {
                     return false;
                 };
-                let Some(link) = links.get(node).filter(|link| link.in_flight() < most) else {
+                let link = leadership.links().get(&node);
+                if link.is_none_or(|link| link.in_flight() >= most) {
                     return false;
-                };
-                debug_assert!(link.in_flight() < most);
-                let used = room.entry(*node).or_default();
+                }
+                let used = room.entry(node).or_default();
                 let fits = *used == 0 || *used + bytes <= REQUEST_BYTES_MAX;
                 if fits {
                     *used += bytes;
@@ -280,6 +285,17 @@ impl Producer {
         Ok(())
     }
 
+    /// Whether a batch is ready whose leader has room for a request.
+    fn has_sendable(&self) -> bool {
+        let most = self.job.settings.in_flight;
+        let has_room = |link: &Link| link.in_flight() < most;
+        self.accumulator.has_ready(|partition| {
+            let node = self.leadership.of(partition);
+            let link = node.and_then(|node| self.leadership.links().get(&node));
+            link.is_some_and(has_room)
+        })
+    }
+
     /// One request to each leader of `batches`.
     fn dispatch(&mut self, batches: Vec<Batch>) {
         let now = Mono::now();
@@ -291,32 +307,31 @@ impl Producer {
         };
         let mut by_leader: BTreeMap<NodeId, Vec<Batch>> = BTreeMap::new();
         for batch in batches {
-            let leader = self.leaders.get(batch.partition as usize).copied();
+            let leader = self.leadership.of(batch.partition);
             by_leader
                 .entry(leader.unwrap_or_default())
                 .or_default()
                 .push(batch);
         }
         for (node, batches) in by_leader {
-            if let Some(link) = self.links.get_mut(&node) {
+            if let Some(link) = self.leadership.links_mut().get_mut(&node) {
                 link.send(&envelope, batches, now);
             }
         }
     }
 
-    /// Enters what became of a batch; whether a leader may have moved. Without
-    /// a verdict the batch was only handed to the socket, which is all that
-    /// acks = 0 asks.
+    /// Enters what became of a batch. Without a verdict the batch was only handed
+    /// to the socket, which is all that acks = 0 asks.
     fn settle(
         &mut self,
         batch: Batch,
         verdict: Option<Verdict>,
         now: Mono,
-    ) -> Result<bool, DriveError> {
+    ) -> Result<(), DriveError> {
         let refused = verdict.filter(|verdict| !verdict.is_appended());
         let Some(verdict) = refused else {
             self.acknowledge(batch, now);
-            return Ok(false);
+            return Ok(());
         };
         self.job.recorder.failed(batch.marks.len() as u64);
         let follows_a_retry = self.idempotent
@@ -326,8 +341,9 @@ impl Producer {
             return Err(verdict.refusal());
         }
         self.produced.trouble = Some(verdict.refusal().to_string());
+        self.leadership.doubt(batch.partition, verdict.refusal());
         self.accumulator.retry(batch);
-        Ok(true)
+        Ok(())
     }
 
     fn acknowledge(&mut self, batch: Batch, now: Mono) {
@@ -341,26 +357,41 @@ impl Producer {
         self.accumulator.finished(batch);
     }
 
-    fn check_timeouts(&self) -> Result<(), DriveError> {
+    fn check_timeouts(&mut self) -> Result<(), DriveError> {
         let now = Mono::now();
-        let overdue = |link: &&Link| {
-            link.oldest()
-                .is_some_and(|sent| now.elapsed_since(sent) > REQUEST_TIMEOUT)
+        let overdue = |(node, link): (&NodeId, &Link)| {
+            let waited = now.elapsed_since(link.oldest()?);
+            (waited > REQUEST_TIMEOUT).then(|| (*node, link.conn.broker().to_owned()))
         };
-        match self.links.values().find(overdue) {
-            None => Ok(()),
-            Some(link) => Err(DriveError::Timeout {
-                broker: link.conn.broker().to_owned(),
+        let overdue: Vec<_> = (self.leadership.links().iter())
+            .filter_map(overdue)
+            .collect();
+        overdue.into_iter().try_for_each(|(node, broker)| {
+            let timeout = DriveError::Timeout {
+                broker,
                 request: "Produce",
                 waited_ms: u64::try_from(REQUEST_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
-            }),
+            };
+            self.lose(node, timeout)
+        })
+    }
+
+    /// Does without a connection that broke: what was in flight on it is sent
+    /// again, in order.
+    fn lose(&mut self, node: NodeId, error: DriveError) -> Result<(), DriveError> {
+        self.produced.trouble = Some(error.to_string());
+        let link = self.leadership.lose(node, error)?;
+        for batch in link.into_iter().flat_map(Link::abandon) {
+            self.job.recorder.failed(batch.marks.len() as u64);
+            self.accumulator.retry(batch);
         }
+        Ok(())
     }
 
     /// What is left when the drain is over may or may not be in the log.
     fn give_up(&mut self) {
         let mut left: Vec<Batch> = Vec::new();
-        for link in std::mem::take(&mut self.links).into_values() {
+        for link in self.leadership.take_links() {
             left.extend(link.abandon());
         }
         left.extend(self.accumulator.abandon());
@@ -387,14 +418,13 @@ impl Producer {
     fn wait(&mut self, next_record: Option<Mono>) -> Result<(), DriveError> {
         self.stirred = false;
         let now = Mono::now();
-        let room = self
-            .links
-            .values()
-            .any(|l| l.in_flight() < self.job.settings.in_flight);
+        let links = self.leadership.links();
+        let most = self.job.settings.in_flight;
+        let room = links.values().any(|link| link.in_flight() < most);
         let transactor = self.transactor.as_ref();
         let held = transactor.is_some_and(Transactor::holds_batches);
         let ends = transactor.is_some_and(|t| t.is_ready(self.buffered == 0));
-        if ends || (room && !held && self.accumulator.has_ready()) {
+        if ends || (!held && self.has_sendable()) {
             return Ok(());
         }
         let mut nanos = SLEEP_NANOS_MAX.min(self.job.recorder.window().give_up.since(now));
@@ -404,14 +434,15 @@ impl Producer {
         if let Some(deadline) = self.accumulator.next_deadline().filter(|_| room) {
             nanos = nanos.min(deadline.since(now));
         }
-        if let Some(at) = transactor.and_then(Transactor::retry_at) {
+        let retry = transactor.and_then(Transactor::retry_at);
+        for at in [retry, self.leadership.next()].into_iter().flatten() {
             nanos = nanos.min(at.since(now));
         }
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(self.links.len() + 1);
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(links.len() + 1);
         if let Some(transactor) = transactor {
             fds.push(PollFd::new(transactor.conn(), PollFlags::IN));
         }
-        for link in self.links.values() {
+        for link in links.values() {
             let writing = if link.is_unwritten() {
                 PollFlags::OUT
             } else {
@@ -432,57 +463,27 @@ impl Producer {
             }),
         }
     }
+}
 
-    /// Starts again after a connection broke: everything in flight is sent
-    /// again, in order.
-    fn recover(&mut self, error: DriveError) -> Result<(), DriveError> {
-        if !matches!(error, DriveError::Io { .. } | DriveError::Timeout { .. }) {
-            return Err(error);
-        }
-        self.produced.trouble = Some(error.to_string());
-        for link in std::mem::take(&mut self.links).into_values() {
-            for batch in link.abandon() {
-                self.job.recorder.failed(batch.marks.len() as u64);
-                self.accumulator.retry(batch);
-            }
-        }
-        let window = *self.job.recorder.window();
-        let deadline = Mono::now().after(RECOVER).min(window.give_up);
-        loop {
-            match self.refresh_leaders() {
-                Ok(()) => return Ok(()),
-                Err(_) if Mono::now() >= window.give_up => return Ok(()),
-                Err(_) if Mono::now() >= deadline => return Err(error),
-                Err(_) => sleep_until(Mono::now().plus(RECONNECT_GAP_NANOS)),
+/// Writes what a link has to send, and hands `come` what has come back on it.
+fn serve(
+    link: &mut Link,
+    (acks, stirred): (i16, bool),
+    come: &mut dyn FnMut(Batch, Option<Verdict>),
+    mut throttled: impl FnMut(u32),
+) -> Result<(), DriveError> {
+    link.write()?;
+    if acks == 0 {
+        link.take_written().for_each(|batch| come(batch, None));
+    } else if stirred && link.conn.receive()? {
+        while let Some(answer) = link.next_verdicts()? {
+            throttled(answer.throttled_ms);
+            for (batch, verdict) in answer.batches {
+                come(batch, Some(verdict));
             }
         }
     }
-
-    fn refresh_leaders(&mut self) -> Result<(), DriveError> {
-        let deadline = Mono::now()
-            .after(RECOVER)
-            .min(self.job.recorder.window().give_up);
-        let mut control = Control::reach_by(&self.job.route.bootstrap, deadline)?;
-        let partitions = u32::try_from(self.leaders.len()).unwrap_or(u32::MAX);
-        let leaders = control.leaders(&self.job.route.topic, partitions, deadline)?;
-        self.leaders.clone_from(&leaders.by_partition);
-        let mut route = (*self.job.route).clone();
-        route.leaders = leaders;
-        self.job.route = std::sync::Arc::new(route);
-        self.connect(deadline)
-    }
-
-    /// Opens the links that are missing.
-    fn connect(&mut self, deadline: Mono) -> Result<(), DriveError> {
-        for (node, broker) in &self.job.route.leaders.brokers {
-            if self.leaders.contains(node) && !self.links.contains_key(node) {
-                let conn = self.job.route.bootstrap.connect(broker, deadline)?;
-                conn.version(PRODUCE_KEY, (PRODUCE_VERSION, PRODUCE_VERSION))?;
-                self.links.insert(*node, Link::new(conn));
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 fn ms(time: Mono) -> i64 {

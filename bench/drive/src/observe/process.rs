@@ -79,11 +79,6 @@ impl CpuTicks {
             .map(|(tid, ran)| ran.saturating_sub(earlier.nanos.get(tid).copied().unwrap_or(0)));
         complete.then(|| used.sum())
     }
-
-    /// The busiest thread's time.
-    pub fn busiest(&self) -> u64 {
-        self.threads.values().copied().max().unwrap_or(0)
-    }
 }
 
 fn stat(path: &Path) -> Option<(u64, u64)> {

@@ -4,6 +4,7 @@ use super::process::{CpuTicks, limited_micros, steal_ticks};
 use crate::clock::{Mono, wall_lead_nanos};
 use plimsoll_results::Usage;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// One of the two sides of a measurement.
@@ -50,6 +51,19 @@ struct Processes {
     ticks: Vec<CpuTicks>,
     last_ticks: u64,
     peak_memory: u64,
+    disk: Disk,
+    /// What processes used that are not followed any more, or were counted anew.
+    spent: Spent,
+}
+
+/// CPU time and disk traffic that have been settled.
+#[derive(Clone, Debug, Default)]
+struct Spent {
+    user: u64,
+    kernel: u64,
+    /// To the nanosecond; only as long as the kernel told all of it.
+    nanos: Option<u64>,
+    threads: BTreeMap<u32, u64>,
     disk: Disk,
 }
 
@@ -103,6 +117,26 @@ impl Watch {
         [&mut self.brokers, &mut self.client]
             .into_iter()
             .for_each(|side| side.sample(system));
+    }
+
+    /// Counts what the brokers used until now: some of them are about to end.
+    pub fn settle(&mut self) {
+        self.refresh();
+        self.brokers.settle(self.system.as_ref());
+    }
+
+    /// From now on these are the brokers' processes, after [`Watch::settle`].
+    /// What a new one used since it began counts.
+    pub fn follow(&mut self, pids: &[u32]) {
+        let known = std::mem::replace(&mut self.brokers.pids, pids.to_vec());
+        let baseline = |pid: &u32| match known.contains(pid) {
+            true => CpuTicks::read(*pid),
+            false => CpuTicks::default(),
+        };
+        self.brokers.ticks = pids.iter().map(baseline).collect();
+        self.refresh();
+        self.brokers.disk = self.brokers.disk(self.system.as_ref());
+        self.brokers.step();
     }
 
     /// Cores used in the `seconds` since the last call.
@@ -164,10 +198,24 @@ impl Processes {
                 written: 0,
                 read: 0,
             },
+            spent: Spent {
+                user: 0,
+                kernel: 0,
+                nanos: Some(0),
+                threads: BTreeMap::new(),
+                disk: Disk {
+                    written: 0,
+                    read: 0,
+                },
+            },
         }
     }
 
     fn begin(&mut self, system: Option<&System>) {
+        self.spent = Spent {
+            nanos: Some(0),
+            ..Spent::default()
+        };
         self.ticks = self.pids.iter().map(|pid| CpuTicks::read(*pid)).collect();
         self.step();
         self.disk = self.disk(system);
@@ -197,28 +245,51 @@ impl Processes {
         sum
     }
 
-    fn end(&self, system: Option<&System>, ticks_per_second: f64, seconds: f64) -> Side {
-        let (mut user, mut kernel, mut busiest) = (0, 0, 0);
-        let mut exact = Some(0);
+    /// Moves what was used since the baselines into `spent`, and the baselines to
+    /// now.
+    fn settle(&mut self, system: Option<&System>) {
+        let used = self.used(system);
+        self.spent = used;
+        self.ticks = self.pids.iter().map(|pid| CpuTicks::read(*pid)).collect();
+        self.disk = self.disk(system);
+    }
+
+    /// All that was used since the window began.
+    fn used(&self, system: Option<&System>) -> Spent {
+        let mut used = self.spent.clone();
         for (pid, before) in self.pids.iter().zip(&self.ticks) {
             let now = CpuTicks::read(*pid);
-            exact = exact
+            used.nanos = used
+                .nanos
                 .zip(now.nanos_since(before))
                 .map(|(sum, nanos)| sum + nanos);
-            let used = now.since(before);
-            user += used.user;
-            kernel += used.system;
-            busiest = busiest.max(used.busiest());
+            let since = now.since(before);
+            used.user += since.user;
+            used.kernel += since.system;
+            for (thread, ticks) in since.threads {
+                *used.threads.entry(thread).or_default() += ticks;
+            }
         }
-        let in_seconds = |ticks: u64| ticks as f64 / ticks_per_second;
         let disk = self.disk(system);
+        used.disk.written += disk.written.saturating_sub(self.disk.written);
+        used.disk.read += disk.read.saturating_sub(self.disk.read);
+        used
+    }
+
+    fn end(&self, system: Option<&System>, ticks_per_second: f64, seconds: f64) -> Side {
+        let in_seconds = |ticks: u64| ticks as f64 / ticks_per_second;
+        let used = self.used(system);
+        let busiest = used.threads.values().copied().max().unwrap_or(0);
+        let ticks = used.user + used.kernel;
         let usage = Usage {
-            cpu_seconds: exact.map_or(in_seconds(user + kernel), |nanos| nanos as f64 / 1e9),
-            cpu_user_seconds: Some(in_seconds(user)),
-            cpu_system_seconds: Some(in_seconds(kernel)),
+            cpu_seconds: used
+                .nanos
+                .map_or(in_seconds(ticks), |nanos| nanos as f64 / 1e9),
+            cpu_user_seconds: Some(in_seconds(used.user)),
+            cpu_system_seconds: Some(in_seconds(used.kernel)),
             peak_memory_bytes: self.peak_memory,
-            disk_written_bytes: Some(disk.written.saturating_sub(self.disk.written)),
-            disk_read_bytes: Some(disk.read.saturating_sub(self.disk.read)),
+            disk_written_bytes: Some(used.disk.written),
+            disk_read_bytes: Some(used.disk.read),
             ..Usage::default()
         };
         Side {
@@ -254,5 +325,27 @@ mod tests {
             "{usage:?}"
         );
         assert!(observed.client.busiest_thread > 0.0, "{observed:?}");
+    }
+
+    #[test]
+    fn what_a_process_used_stays_counted_when_it_is_gone() {
+        let own = std::process::id();
+        let mut watch = Watch::new(&[own]);
+        watch.begin();
+        let spin = || {
+            let until = Mono::now().plus(100_000_000);
+            while Mono::now() < until {}
+        };
+        let used = |watch: &mut Watch| {
+            let broker = watch.end().broker.map(|side| side.usage.cpu_seconds);
+            broker.unwrap_or_default()
+        };
+        spin();
+        watch.settle();
+        watch.follow(&[u32::MAX]);
+        let settled = used(&mut watch);
+        assert!(settled > 0.0);
+        spin();
+        assert_eq!(used(&mut watch), settled, "a process that is not followed");
     }
 }

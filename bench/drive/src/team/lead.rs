@@ -436,6 +436,7 @@ impl Lead {
                 lags: Vec::new(),
                 disk: DiskUse::default(),
                 moves: None,
+                faults: Vec::new(),
                 histogram_file,
             },
         );

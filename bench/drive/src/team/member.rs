@@ -183,6 +183,7 @@ impl<'a> Session<'a> {
         let target = Target {
             bootstrap,
             broker_pids: Vec::new(),
+            rig: None,
         };
         let bench = Bench::prepare(&target, &order.cell, &order.run, route)?;
         self.say(Word::Ready { cell: order.number })?;

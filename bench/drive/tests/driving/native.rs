@@ -34,6 +34,7 @@ pub fn run_against(behaviour: Behaviour, sets: &[&str]) -> Result<CellResult, Dr
     let target = Target {
         bootstrap: vec![crate::fake_broker::start(behaviour)].into(),
         broker_pids: Vec::new(),
+        rig: None,
     };
     let options = Options {
         dir: None,

@@ -54,6 +54,7 @@ fn search(seed: u64) -> CellResult {
     let target = Target {
         bootstrap: vec![crate::fake_broker::start(behaviour)].into(),
         broker_pids: Vec::new(),
+        rig: None,
     };
     let mut searched = false;
     let options = Options {

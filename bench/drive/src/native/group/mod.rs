@@ -144,9 +144,7 @@ impl GroupReader {
                 self.next_commit = now.after(self.group.settings().commit_interval);
                 self.commit(|_| true)?;
             }
-            if let Err(error) = self.consumer.turn() {
-                self.consumer.recover(error)?;
-            }
+            self.consumer.turn()?;
             for (partition, position) in &self.consumer.positions {
                 self.group.advance(*partition, position.get());
             }
