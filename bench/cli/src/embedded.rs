@@ -6,11 +6,15 @@
 //! die without dropping anything, the child sees the end of its standard input
 //! and stops by itself.
 
+mod nodes;
+
+pub use nodes::Nodes;
+
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -85,6 +89,8 @@ impl std::error::Error for EmbeddedError {}
 pub struct Embedded {
     child: Child,
     stdin: Option<ChildStdin>,
+    /// Held until it is read: a process that writes to nobody fails.
+    stdout: Option<ChildStdout>,
     address: String,
     log: Log,
     data: PathBuf,
@@ -97,6 +103,16 @@ impl Embedded {
     /// # Errors
     /// When the process cannot be started, ends early or is not ready in time.
     pub fn start(options: &Options) -> Result<Self, EmbeddedError> {
+        let mut embedded = Self::spawn(options)?;
+        embedded.wait_until_ready()?;
+        Ok(embedded)
+    }
+
+    /// Starts a broker that need not be ready yet.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn spawn(options: &Options) -> Result<Self, EmbeddedError> {
         let temporary = match options.data {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("plimsoll-").tempdir()),
@@ -117,26 +133,50 @@ impl Embedded {
         if let Some(stderr) = child.stderr.take() {
             log.follow(stderr);
         }
-        let stdout = child.stdout.take();
-        let mut embedded = Self {
+        Ok(Self {
             stdin: child.stdin.take(),
+            stdout: child.stdout.take(),
             child,
             address: String::new(),
             log,
             data,
             _temporary: temporary,
-        };
+        })
+    }
+
+    /// Waits until a broker that was spawned is ready.
+    ///
+    /// # Errors
+    /// When it ends before, or is not ready in time.
+    pub fn wait_until_ready(&mut self) -> Result<(), EmbeddedError> {
+        let stdout = self.stdout.take();
         match stdout.map_or(Err(RecvTimeoutError::Disconnected), ready_line) {
-            Ok(address) => embedded.address = address,
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(EmbeddedError::Late(embedded.last_words()));
+            Ok(address) => {
+                self.address = address;
+                Ok(())
             }
+            Err(RecvTimeoutError::Timeout) => Err(EmbeddedError::Late(self.last_words())),
             Err(RecvTimeoutError::Disconnected) => {
-                let _ended = embedded.child.wait();
-                return Err(EmbeddedError::Ended(embedded.last_words()));
+                let _ended = self.child.wait();
+                Err(EmbeddedError::Ended(self.last_words()))
             }
         }
-        Ok(embedded)
+    }
+
+    /// Writes a line to its standard input.
+    ///
+    /// # Errors
+    /// When it does not listen any more.
+    pub fn tell(&mut self, line: &str) -> std::io::Result<()> {
+        match &mut self.stdin {
+            Some(stdin) => writeln!(stdin, "{line}"),
+            None => Err(std::io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// How it ended, if it has.
+    pub fn death(&self) -> Option<String> {
+        has_ended(self.pid()).then(|| self.last_words())
     }
 
     /// `HOST:PORT` for clients.
@@ -193,6 +233,15 @@ impl Drop for Embedded {
             let _reaped = self.child.wait();
         }
     }
+}
+
+/// Whether the child has ended and only waits to be reaped.
+fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    matches!(state, None | Some('Z' | 'X'))
 }
 
 fn command(options: &Options, data: &Path) -> Command {
@@ -260,5 +309,16 @@ impl Log {
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_ended;
+
+    #[test]
+    fn a_process_that_is_gone_has_ended() {
+        assert!(has_ended(u32::MAX));
+        assert!(!has_ended(std::process::id()));
     }
 }

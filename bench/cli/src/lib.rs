@@ -19,6 +19,7 @@ mod history;
 mod interrupt;
 mod null_sink;
 mod plan;
+mod rehearsal;
 mod report;
 mod run;
 mod serve;

@@ -1,8 +1,9 @@
 //! `plimsoll serve`: a broker until it is told to stop.
 
 use crate::failure::{Failure, Outcome};
-use plimsoll_server::{Cluster, Given, MetricsEndpoint, Server, ServerError, Settings};
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use crate::rehearsal::{self, Order};
+use plimsoll_server::{Cluster, Given, MetricsEndpoint, Rehearsal, Server, ServerError, Settings};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -51,7 +52,8 @@ pub struct Args {
     /// module [default: `RUST_LOG`, else info].
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
-    /// Stop when standard input ends, so that a parent's death is noticed.
+    /// Stop when standard input ends, so that a parent's death is noticed; until
+    /// then take orders from it, for rehearsals.
     #[arg(long, hide = true)]
     stop_at_stdin_eof: bool,
     /// For tests of what finds regressions: burn this share of CPU time on top
@@ -63,7 +65,7 @@ pub struct Args {
 /// Serves until stopped.
 pub fn run(args: Args) -> Outcome {
     log_to_stderr(args.log.as_deref())?;
-    let stop = Stop::prepare(args.stop_at_stdin_eof).map_err(Failure::runtime)?;
+    let mut stop = Stop::prepare(args.stop_at_stdin_eof).map_err(Failure::runtime)?;
     let given = Given {
         file: args.config,
         set: args.set,
@@ -82,6 +84,10 @@ pub fn run(args: Args) -> Outcome {
         1 => Nodes::One(Box::new(Server::start(settings).map_err(failure)?)),
         several => Nodes::Several(Cluster::start(&settings, several).map_err(failure)?),
     };
+    if let Nodes::One(server) = &nodes {
+        stop.rehearse(server.rehearsal())
+            .map_err(Failure::runtime)?;
+    }
     let endpoint = match &metrics {
         Some(listen) => Some(MetricsEndpoint::start(listen, nodes.metrics()).map_err(failure)?),
         None => None,
@@ -169,6 +175,8 @@ fn log_to_stderr(filter: Option<&str>) -> Result<(), Failure> {
 /// What ends a broker: a signal, or the end of standard input.
 struct Stop {
     reasons: mpsc::Receiver<&'static str>,
+    /// What standard input says, until somebody obeys.
+    orders: Option<mpsc::Receiver<Order>>,
 }
 
 impl Stop {
@@ -190,15 +198,36 @@ impl Stop {
         std::thread::Builder::new()
             .name("signals".into())
             .spawn(watch)?;
+        let mut orders = None;
         if at_stdin_eof {
+            let (say, hear) = mpsc::channel();
+            orders = Some(hear);
             std::thread::Builder::new()
                 .name("stdin".into())
                 .spawn(move || {
-                    drain_stdin();
+                    rehearsal::listen(std::io::stdin().lock(), |order| {
+                        let _nobody_obeys = say.send(order);
+                    });
                     let _already_stopping = sender.send("standard input ended");
                 })?;
         }
-        Ok(Self { reasons })
+        Ok(Self { reasons, orders })
+    }
+
+    /// Lets a node do what standard input says, also what it said before.
+    fn rehearse(&mut self, rehearsal: Rehearsal) -> std::io::Result<()> {
+        let Some(orders) = self.orders.take() else {
+            return Ok(());
+        };
+        let obey = move || {
+            orders
+                .iter()
+                .for_each(|order: Order| order.obey(&rehearsal))
+        };
+        std::thread::Builder::new()
+            .name("rehearsal".into())
+            .spawn(obey)
+            .map(drop)
     }
 
     fn wait(&self) -> &'static str {
@@ -234,10 +263,4 @@ async fn watch(mut terminate: Signal, mut interrupt: Signal, to: &mpsc::Sender<&
         }
         let _already_stopping = to.send(name);
     }
-}
-
-fn drain_stdin() {
-    let mut stdin = std::io::stdin().lock();
-    let mut ignored = [0; 64];
-    while matches!(stdin.read(&mut ignored), Ok(n) if n > 0) {}
 }

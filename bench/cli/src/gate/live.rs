@@ -210,10 +210,10 @@ fn damaged(a: &CellResult, b: &CellResult) -> anyhow::Result<Option<String>> {
             v.lost, v.duplicated, v.reordered, v.corrupt
         )
     };
-    if !a.verified.is_clean() {
+    if a.verified.is_faulty() {
         return Err(anyhow!("A is no baseline: {}", faults(a)));
     }
-    Ok((!b.verified.is_clean()).then(|| faults(b)))
+    Ok((b.verified.is_faulty()).then(|| faults(b)))
 }
 
 fn nothing(metric: &str) -> Discarded {

@@ -222,7 +222,7 @@ fn read(gauge: &Gauge, cell: &CellResult) -> anyhow::Result<f64> {
 fn damage(a: &[RunResult], b: &[RunResult]) -> Result<Vec<String>, Failure> {
     let faults = |runs: &[RunResult]| -> Vec<String> {
         let cells = runs.iter().flat_map(|run| &run.cells);
-        let faulty = cells.filter(|cell| !cell.verified.is_clean());
+        let faulty = cells.filter(|cell| cell.verified.is_faulty());
         faulty
             .map(|cell| format!("{} records lost in cell {}", cell.verified.lost, cell.id))
             .collect()

@@ -115,6 +115,7 @@ fn producing_alone(spec: &CellSpec) -> CellSpec {
     spec.consumer.count = 0;
     spec.transactions = Default::default();
     spec.search = Default::default();
+    spec.faults = Vec::new();
     spec.load = Default::default();
     spec.load.rate = RateSpec::Max;
     spec.load.warmup = WARMUP;
@@ -131,6 +132,7 @@ fn measure(cell: &Cell, run: &Run) -> anyhow::Result<ClientCapacity> {
     let target = Target {
         bootstrap: vec![sink.address().to_owned()].into(),
         broker_pids: vec![sink.pid()],
+        rig: None,
     };
     let options = Options {
         dir: None,

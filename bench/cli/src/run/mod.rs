@@ -1,5 +1,6 @@
 //! `plimsoll run`: a workload against a cluster, from TOML to report.
 
+mod incidents;
 mod place;
 mod plan_text;
 mod progress;
@@ -86,6 +87,7 @@ pub fn run(args: Args) -> Outcome {
     }
     let target =
         TargetChoice::parse(&args.target, args.target_config.as_deref()).map_err(Failure::usage)?;
+    target.check(&plan).map_err(Failure::usage)?;
     let cluster = target.reach().map_err(Failure::runtime)?;
     let team = team(&args, &target)?;
     let place = Place::open(args.out.clone(), &plan, args.resume)?;

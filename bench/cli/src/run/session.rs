@@ -1,5 +1,6 @@
 //! The run itself: cell after cell, each kept on disk before the next begins.
 
+use super::incidents;
 use super::place::Place;
 use super::progress::Display;
 use super::table;
@@ -131,7 +132,7 @@ impl<'a> Session<'a> {
             .place
             .done
             .iter()
-            .filter(|cell| !cell.verified.is_clean())
+            .filter(|cell| cell.verified.is_faulty())
             .count();
         Ok(if faulty > 0 {
             Ending::Faulty(faulty)
@@ -213,6 +214,9 @@ impl<'a> Session<'a> {
         let mut text = table::render(&laid_out);
         for found in table::maxima(&self.result) {
             text.push_str(&format!("maximum: {found}\n"));
+        }
+        for incident in incidents::describe(&self.result) {
+            text.push_str(&format!("fault: {incident}\n"));
         }
         for finding in &self.result.findings {
             text.push_str(&format!("warning: {}\n", finding.message));

@@ -30,7 +30,7 @@ pub fn render(run: &RunResult) -> String {
 
 /// The settings by their values, the first one slowest. Cells ran in random
 /// order, which says nothing to a reader.
-fn in_order(run: &RunResult) -> Vec<Group<'_>> {
+pub(super) fn in_order(run: &RunResult) -> Vec<Group<'_>> {
     let mut sorted = groups(&run.cells);
     sorted.sort_by(|a, b| {
         let by_setting = run

@@ -1,15 +1,16 @@
 //! Where the load goes: a broker of our own for each cell, or a cluster that
 //! is there.
 
-use crate::embedded::{self, Embedded};
+use crate::embedded::{self, Embedded, Nodes};
 use crate::target_config;
 use anyhow::{Context as _, bail, ensure};
 use plimsoll_drive::access::Bootstrap;
-use plimsoll_drive::cell::{self, ClusterInfo, Target};
+use plimsoll_drive::cell::{self, ClusterInfo, Rig, Target};
 use plimsoll_drive::observe::local_listeners;
 use plimsoll_results::TargetKind;
 use plimsoll_workloads::{CellSpec, Plan};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What `--target` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,15 @@ pub enum TargetChoice {
 pub struct Cluster {
     /// What the driver is told.
     pub target: Target,
-    broker: Option<Embedded>,
+    brokers: Brokers,
+}
+
+/// The processes that are ours to end.
+#[derive(Debug)]
+enum Brokers {
+    External,
+    OneProcess(Embedded),
+    Nodes(Arc<Nodes>),
 }
 
 impl TargetChoice {
@@ -84,9 +93,21 @@ impl TargetChoice {
             target: Target {
                 bootstrap: bootstrap.clone(),
                 broker_pids,
+                rig: None,
             },
-            broker: None,
+            brokers: Brokers::External,
         })
+    }
+
+    /// Refuses a plan with faults where there is no node to cause them in.
+    pub fn check(&self, plan: &Plan) -> anyhow::Result<()> {
+        let faulty = plan.cells.iter().any(|cell| !cell.spec.faults.is_empty());
+        ensure!(
+            !faulty || !matches!(self, Self::External(_)),
+            "faults: they are caused in the embedded cluster alone; leave --target out, or \
+             [[faults]]"
+        );
+        Ok(())
     }
 
     /// Whether the plan has settings that this target does not take.
@@ -126,17 +147,21 @@ fn start_embedded(spec: &CellSpec, program: Option<PathBuf>) -> anyhow::Result<C
         matches!(nodes, 1 | 3 | 5),
         "cluster.nodes = {nodes}: a quorum needs an odd number; accepted: 1, 3 or 5"
     );
+    let properties = spec
+        .broker
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect::<Vec<_>>();
+    if !spec.faults.is_empty() {
+        return start_nodes(program.as_ref(), &properties, nodes);
+    }
     let mut extra = Vec::new();
     if nodes != 1 {
         extra = vec!["--nodes".into(), nodes.to_string().into()];
     }
-    let properties = spec
-        .broker
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let options = embedded::Options {
         program,
-        properties: properties.collect(),
+        properties,
         extra,
         ..embedded::Options::default()
     };
@@ -149,36 +174,50 @@ fn start_embedded(spec: &CellSpec, program: Option<PathBuf>) -> anyhow::Result<C
             .collect::<Vec<_>>()
             .into(),
         broker_pids: vec![broker.pid()],
+        rig: None,
     };
     Ok(Cluster {
         target,
-        broker: Some(broker),
+        brokers: Brokers::OneProcess(broker),
+    })
+}
+
+/// A process for each node, so that faults can be caused in one of them.
+fn start_nodes(
+    program: Option<&PathBuf>,
+    properties: &[(String, String)],
+    count: u32,
+) -> anyhow::Result<Cluster> {
+    let nodes = Arc::new(Nodes::start(program, properties, count)?);
+    let target = Target {
+        bootstrap: nodes.addresses().to_vec().into(),
+        broker_pids: nodes.pids(),
+        rig: Some(Arc::clone(&nodes) as Arc<dyn Rig>),
+    };
+    Ok(Cluster {
+        target,
+        brokers: Brokers::Nodes(nodes),
     })
 }
 
 impl Cluster {
     /// How an embedded broker ended, if it has.
     pub fn death(&self) -> Option<String> {
-        let broker = self.broker.as_ref()?;
-        has_ended(broker.pid()).then(|| broker.last_words())
+        match &self.brokers {
+            Brokers::External => None,
+            Brokers::OneProcess(broker) => broker.death(),
+            Brokers::Nodes(nodes) => nodes.death(),
+        }
     }
 
-    /// Ends an embedded broker.
+    /// Ends an embedded broker. Nodes that faults were caused in are killed as
+    /// they are: nobody reads what they leave.
     pub fn stop(self) -> anyhow::Result<()> {
-        if let Some(broker) = self.broker {
+        if let Brokers::OneProcess(broker) = self.brokers {
             broker.stop().context("cannot stop the embedded broker")?;
         }
         Ok(())
     }
-}
-
-/// Whether the child has ended and only waits to be reaped.
-fn has_ended(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    matches!(state, None | Some('Z' | 'X'))
 }
 
 #[cfg(test)]
@@ -202,11 +241,5 @@ mod tests {
         check("host:0", None);
         check(":9092", None);
         check("", None);
-    }
-
-    #[test]
-    fn a_process_that_is_gone_has_ended() {
-        assert!(has_ended(u32::MAX));
-        assert!(!has_ended(std::process::id()));
     }
 }
