@@ -36,7 +36,7 @@ impl State {
 /// cell is valid; doubtful with a warning, an invalid cell or missing cells.
 pub(crate) fn state(run: &RunResult) -> State {
     let worst = run.findings.iter().map(|f| f.severity).max();
-    let damaged = run.cells.iter().any(|c| !c.verified.is_clean());
+    let damaged = run.cells.iter().any(|c| c.verified.is_faulty());
     let none_valid = !run.cells.iter().any(|c| c.valid);
     if damaged || none_valid || worst == Some(Severity::Invalid) {
         return State::Broken;

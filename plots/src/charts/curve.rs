@@ -65,6 +65,7 @@ impl CurveChart {
             panels: vec![Panel {
                 title: String::new(),
                 series: series.collect(),
+                stretches: Vec::new(),
             }],
         };
         let scene = chart.scene().ok_or_else(|| PlotError::Draw {

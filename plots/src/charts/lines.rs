@@ -47,11 +47,21 @@ pub(crate) struct Series {
     pub points: Vec<Point>,
 }
 
+/// A stretch of the horizontal axis in which something else was going on.
+#[derive(Clone, Debug)]
+pub(crate) struct Stretch {
+    pub label: String,
+    pub from: f64,
+    /// The end of the axis when absent.
+    pub to: Option<f64>,
+}
+
 /// One panel.
 #[derive(Clone, Debug)]
 pub(crate) struct Panel {
     pub title: String,
     pub series: Vec<Series>,
+    pub stretches: Vec<Stretch>,
 }
 
 /// How the horizontal axis is laid out.
@@ -137,6 +147,7 @@ impl LineChart {
             };
             x_labels(&mut scene, frame, &x, &x_ticks, false);
             baseline(&mut scene, frame);
+            draw_stretches(&mut scene, panel, frame, &x, scales.x.1);
             let title = Text::new(At(frame.left, body.top + 24.0), 13.0, panel.title.clone());
             scene.text(title.bold());
             self.draw_panel(&mut scene, panel, frame, &x, &y);
@@ -238,6 +249,41 @@ impl Scales {
             return Scale::log(self.x.0, self.x.1, from, to);
         }
         Scale::linear(self.x.0, self.x.1, from, to)
+    }
+}
+
+/// Shades the stretches, with their labels in rows that take turns so that
+/// neighbours do not run into each other.
+fn draw_stretches(scene: &mut Scene, panel: &Panel, frame: Frame, x: &Scale, end: f64) {
+    const ROWS: usize = 3;
+    const ROW: f64 = 13.0;
+    let paint = Paint::from(Role::Series(1));
+    for (at, stretch) in panel.stretches.iter().enumerate() {
+        let place = |value: f64| x.at(value.min(end)).clamp(frame.left, frame.right);
+        let (left, right) = (place(stretch.from), place(stretch.to.unwrap_or(end)));
+        let shade = Frame {
+            left,
+            right: right.max(left + 1.5),
+            ..frame
+        };
+        scene.rect(shade, paint.opacity(0.14));
+        scene.line(
+            At(left, frame.top),
+            At(left, frame.bottom),
+            1.0,
+            paint.opacity(0.6),
+        );
+        let row = frame.top + 7.0 + ROW * (at % ROWS) as f64;
+        let room = frame.right - left;
+        let text = Text::new(At(left + 4.0, row), LABEL, stretch.label.clone()).paint(Role::Ink);
+        let fits = text_width(&stretch.label, LABEL, false) + 8.0 < room;
+        scene.text(match fits {
+            true => text,
+            false => Text {
+                at: At(left - 4.0, row),
+                ..text.align(Align::End)
+            },
+        });
     }
 }
 

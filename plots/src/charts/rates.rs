@@ -81,6 +81,7 @@ fn by_axis(context: &Context<'_>, axis: &Axis, metric: Metric) -> Option<Scene> 
         panels.push(Panel {
             title: title.map_or_else(String::new, |(axis, value)| named_value(axis, value)),
             series,
+            stretches: Vec::new(),
         });
     }
     let (shown, up_label, up, up_format): (_, _, _, fn(f64) -> String) = match metric {

@@ -56,6 +56,7 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         panels: vec![Panel {
             title: String::new(),
             series: series.into_iter().map(|(_, series)| series).collect(),
+            stretches: Vec::new(),
         }],
     }
     .scene()

@@ -61,6 +61,7 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         panels.push(Panel {
             title: title.map_or_else(String::new, |(a, v)| named_value(a, v)),
             series,
+            stretches: Vec::new(),
         });
     }
     let furthest = panels

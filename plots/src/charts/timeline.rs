@@ -1,16 +1,17 @@
 //! Quantities over the seconds of the window: whether a cell was steady, fell
 //! behind or had a bad moment. The fastest setting is shown, with a panel for
-//! each value of acks, or of the parameter next in line.
+//! each value of acks, or of the parameter next in line. Faults that the workload
+//! caused are shaded.
 
 use super::Context;
 use super::bands::{Band, Edges};
-use super::lines::{Across, LineChart, Panel, Point, Series, Up};
+use super::lines::{Across, LineChart, Panel, Point, Series, Stretch, Up};
 use crate::palette::Role;
 use crate::scene::Scene;
 use crate::sweep::{Axis, named_value};
 use crate::units::{bytes, digits, micros, si};
 use plimsoll_results::stats::Spread;
-use plimsoll_results::{Group, Metric, Second};
+use plimsoll_results::{Fault, Group, Metric, Second};
 use std::collections::BTreeMap;
 
 /// Shorter timelines are not worth a chart.
@@ -162,8 +163,26 @@ impl Timeline {
         Panel {
             title,
             series: series.filter(|s| !s.points.is_empty()).collect(),
+            stretches: stretches(group),
         }
     }
+}
+
+/// The faults that were caused in every repeat, at their median times.
+fn stretches(group: &Group<'_>) -> Vec<Stretch> {
+    let runs: Vec<&[Fault]> = group.valid().map(|cell| cell.faults.as_slice()).collect();
+    let first = runs.first().copied().unwrap_or_default();
+    let stretch = |(at, fault): (usize, &Fault)| {
+        let same = runs.iter().filter_map(|faults| faults.get(at));
+        let same: Vec<&Fault> = same.filter(|other| other.what == fault.what).collect();
+        let median = |times: Vec<f64>| Spread::of(&times).map(|spread| spread.median);
+        Some(Stretch {
+            label: fault.what.clone(),
+            from: median(same.iter().map(|fault| fault.from_s).collect())?,
+            to: median(same.iter().filter_map(|fault| fault.to_s).collect()),
+        })
+    };
+    first.iter().enumerate().filter_map(stretch).collect()
 }
 
 fn points(group: &Group<'_>, value: Value) -> Vec<Point> {
