@@ -21,7 +21,7 @@ use crate::outcome::Wake;
 use crate::outgoing::Outbox;
 use crate::producer_ids::ProducerIds;
 use crate::refusal::Refusal;
-use crate::replica::{Fetchers, IsrChanges};
+use crate::replica::{Fetchers, IsrChanges, Throttle};
 use crate::storage::DiskFaults;
 use crate::timers::Timers;
 use crate::transactions::Transactions;
@@ -60,6 +60,9 @@ pub struct Broker {
     pub(crate) outbox: Outbox,
     pub(crate) fetchers: Fetchers,
     pub(crate) isr_changes: IsrChanges,
+    /// What replicas that catch up are sent, and what they take here.
+    pub(crate) sent_throttle: Throttle,
+    pub(crate) taken_throttle: Throttle,
     pub(crate) controller: Controller,
     pub(crate) producer_ids: ProducerIds,
     /// When the quorum was last ticked.
@@ -105,6 +108,8 @@ impl Broker {
             outbox: Outbox::default(),
             fetchers: Fetchers::default(),
             isr_changes: IsrChanges::default(),
+            sent_throttle: Throttle::default(),
+            taken_throttle: Throttle::default(),
             controller: Controller::default(),
             membership: Membership::new(incarnation, parts.now),
             ticked: Mutex::new(parts.now.mono),

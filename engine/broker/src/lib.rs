@@ -36,6 +36,7 @@ mod fetch_wait;
 mod forward;
 mod groups;
 mod inspect;
+mod leader_hints;
 mod listener;
 mod log_dirs;
 mod log_scan;

@@ -1,6 +1,7 @@
 //! A topic's settings as the data path wants them.
 
 use crate::config::{Layers, Properties, elements};
+use crate::replica::Throttled;
 use plimsoll_log::{CleanupPolicy, LogConfig};
 use plimsoll_wire::batch::TimestampType;
 use plimsoll_wire::compression::Compression;
@@ -22,6 +23,10 @@ pub(crate) struct TopicSettings {
     pub(crate) in_sync_min: i32,
     /// `compression.type` and its level; none keeps the producer's.
     pub(crate) compression: Option<(Compression, Option<i32>)>,
+    /// Whose catching up is held back when they are sent records.
+    pub(crate) leader_throttled: Throttled,
+    /// Whose catching up is held back when they take records.
+    pub(crate) follower_throttled: Throttled,
 }
 
 impl TopicSettings {
@@ -34,6 +39,10 @@ impl TopicSettings {
             timestamp_after_ms_max: ask.number("message.timestamp.after.max.ms"),
             in_sync_min: i32::try_from(ask.number("min.insync.replicas")).unwrap_or(i32::MAX),
             compression: ask.compression(),
+            leader_throttled: Throttled::read(&ask.text("leader.replication.throttled.replicas")),
+            follower_throttled: Throttled::read(
+                &ask.text("follower.replication.throttled.replicas"),
+            ),
             log: Arc::new(ask.log()),
         }
     }

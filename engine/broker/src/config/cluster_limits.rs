@@ -30,7 +30,16 @@ pub struct ClusterLimits {
     pub imbalance_check: Duration,
     /// Whether a stopping broker hands its partitions over first.
     pub controlled_shutdown: bool,
+    /// Whether consumers are sent to the replica in their rack.
+    pub selects_by_rack: bool,
+    /// Bytes a second to replicas that are held back, when there is a limit.
+    pub leader_throttle: Option<u64>,
+    /// Bytes a second that such replicas here take.
+    pub follower_throttle: Option<u64>,
 }
+
+/// The selector that knows racks, by Kafka's name.
+const BY_RACK: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
 
 impl ClusterLimits {
     /// Reads the settings.
@@ -38,6 +47,10 @@ impl ClusterLimits {
         let number = |name: &str| layers.number(name).unwrap_or(0);
         let ms = |name: &str| Duration::from_millis(u64::try_from(number(name)).unwrap_or(0));
         let int = |name: &str| i32::try_from(number(name)).unwrap_or(i32::MAX);
+        let rate = |name: &str| match layers.number(name) {
+            Some(i64::MAX) | None => None,
+            Some(rate) => u64::try_from(rate).ok(),
+        };
         let seconds = u64::try_from(number("leader.imbalance.check.interval.seconds"));
         Self {
             heartbeat_interval: ms("broker.heartbeat.interval.ms"),
@@ -52,6 +65,9 @@ impl ClusterLimits {
             rebalances_leaders: layers.flag("auto.leader.rebalance.enable"),
             imbalance_check: Duration::from_secs(seconds.unwrap_or(300)),
             controlled_shutdown: layers.flag("controlled.shutdown.enable"),
+            selects_by_rack: layers.broker("replica.selector.class").as_deref() == Some(BY_RACK),
+            leader_throttle: rate("leader.replication.throttled.rate"),
+            follower_throttle: rate("follower.replication.throttled.rate"),
         }
     }
 }

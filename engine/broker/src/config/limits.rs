@@ -144,6 +144,9 @@ mod tests {
                 rebalances_leaders: true,
                 imbalance_check: Duration::from_secs(300),
                 controlled_shutdown: true,
+                selects_by_rack: false,
+                leader_throttle: None,
+                follower_throttle: None,
             },
         };
         assert_eq!(limits, expected);

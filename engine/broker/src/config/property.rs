@@ -1,6 +1,7 @@
 //! A property: its name, its type, what values it takes, when it may change.
 
 use super::error::ConfigError;
+use crate::replica::throttle;
 
 /// The type of a property's values and the range that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A comma-separated list, of these words when any are given.
     List(&'static [&'static str]),
+    /// A list of replicas, each as `PARTITION:BROKER`, or `*` for all.
+    Replicas,
 }
 
 impl Kind {
@@ -35,7 +38,7 @@ impl Kind {
             Self::Short(..) => 4,
             Self::Long(..) => 5,
             Self::Double(..) => 6,
-            Self::List(_) => 7,
+            Self::List(_) | Self::Replicas => 7,
             Self::Password => 9,
         }
     }
@@ -58,6 +61,7 @@ impl Kind {
             Self::Text | Self::Password | Self::List([]) => "text".into(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::List(words) => format!("a list of {}", words.join(", ")),
+            Self::Replicas => "*, or a list of PARTITION:BROKER".into(),
         }
     }
 
@@ -78,6 +82,7 @@ impl Kind {
             Self::Text | Self::Password | Self::List([]) => true,
             Self::Choice(words) => words.contains(&value),
             Self::List(words) => elements(value).all(|word| words.contains(&word)),
+            Self::Replicas => throttle::accepts(value),
         }
     }
 }
@@ -218,6 +223,8 @@ mod tests {
         check(Kind::Choice(&["a", "b"]), "c", false);
         check(Kind::List(&["compact", "delete"]), "compact, delete", true);
         check(Kind::List(&["compact", "delete"]), "compress", false);
+        check(Kind::Replicas, "0:1,2:3", true);
+        check(Kind::Replicas, "0-1", false);
     }
 
     #[test]

@@ -111,17 +111,14 @@ pub const TOPIC_PROPERTIES: &[TopicProperty] = &[
         ],
         "Force the log to disk after this long.",
     ),
-    refused(
-        with_default(
-            topic(
-                "follower.replication.throttled.replicas",
-                Kind::List(&[]),
-                &[],
-                "The replicas whose catching up is throttled at the follower.",
-            ),
-            "",
+    with_default(
+        topic(
+            "follower.replication.throttled.replicas",
+            Kind::Replicas,
+            &[],
+            "The replicas whose catching up is throttled at the follower.",
         ),
-        "replication is not throttled",
+        "",
     ),
     topic(
         "index.interval.bytes",
@@ -129,17 +126,14 @@ pub const TOPIC_PROPERTIES: &[TopicProperty] = &[
         &[same("log.index.interval.bytes")],
         "How many bytes of records lie between two index entries.",
     ),
-    refused(
-        with_default(
-            topic(
-                "leader.replication.throttled.replicas",
-                Kind::List(&[]),
-                &[],
-                "The replicas whose catching up is throttled at the leader.",
-            ),
-            "",
+    with_default(
+        topic(
+            "leader.replication.throttled.replicas",
+            Kind::Replicas,
+            &[],
+            "The replicas whose catching up is throttled at the leader.",
         ),
-        "replication is not throttled",
+        "",
     ),
     refused(
         with_default(

@@ -31,6 +31,9 @@ const VERSION: i16 = 15;
 /// How much longer than its wait at the leader a fetch may take.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// How soon a partition is looked at again that is held back.
+const THROTTLED_POLL: Duration = Duration::from_millis(100);
+
 /// A partition by its topic's id and its number.
 type Place = (Uuid, PartitionIndex);
 
@@ -115,8 +118,14 @@ impl Broker {
             if now.mono < fetcher.at {
                 return fetcher.at;
             }
+            let brake = self.brake(now.mono);
             for (place, followed) in &fetcher.partitions {
-                if followed.at <= now.mono {
+                if brake
+                    .as_ref()
+                    .is_some_and(|brake| brake.holds(&followed.partition))
+                {
+                    next = next.min(now.mono.after(THROTTLED_POLL));
+                } else if followed.at <= now.mono {
                     due.push((*place, Arc::clone(&followed.partition)));
                 } else {
                     next = next.min(followed.at);
@@ -216,6 +225,7 @@ impl Broker {
         now: Now,
     ) {
         let backoff = now.mono.after(self.limits().cluster.fetch_backoff);
+        let brake = self.brake(now.mono);
         let mut truncated = false;
         let mut resting = Vec::new();
         for topic in &response.topics {
@@ -229,7 +239,12 @@ impl Broker {
                     continue;
                 };
                 match take_partition(asked, fetched, now) {
-                    Ok(cut) => truncated |= cut,
+                    Ok(cut) => {
+                        truncated |= cut;
+                        if let Some(brake) = &brake {
+                            brake.count(&asked.partition, fetched.records.len(), now.mono);
+                        }
+                    }
                     Err(why) => {
                         let (topic, index) = (&asked.partition.topic, fetched.index.get());
                         tracing::debug!(%leader, %topic, partition = index, why, "cannot follow");

@@ -61,6 +61,16 @@ pub(crate) struct Heard {
     pub(crate) at: Instant,
 }
 
+/// Another replica in sync, as a consumer may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InSync {
+    pub(crate) node: NodeId,
+    /// Where its log ends.
+    pub(crate) end: Offset,
+    /// When it last had everything.
+    pub(crate) caught_up_at: Instant,
+}
+
 impl Leading {
     /// A term begins, for a log that ends at `end`.
     pub(crate) fn begin(
@@ -123,6 +133,26 @@ impl Leading {
     /// Whether as many are in sync as a commit needs.
     pub(crate) fn has_enough(&self) -> bool {
         self.isr.len() >= self.in_sync_min
+    }
+
+    /// Whether a replica is in sync.
+    pub(crate) fn is_in_sync(&self, node: NodeId) -> bool {
+        self.isr.contains(&node)
+    }
+
+    /// The other replicas in sync that have an offset.
+    pub(crate) fn in_sync_with(&self, offset: Offset) -> Vec<InSync> {
+        let has = |follower: &&Follower| {
+            self.is_in_sync(follower.node) && follower.end >= offset && follower.end > UNKNOWN
+        };
+        let found = self.followers.iter().filter(has);
+        found
+            .map(|follower| InSync {
+                node: follower.node,
+                end: follower.end,
+                caught_up_at: follower.caught_up_at,
+            })
+            .collect()
     }
 
     /// A follower fetches. Answers whether it is one.
@@ -284,6 +314,21 @@ mod tests {
         assert_eq!(leading.high_watermark(Offset(12)), Some(Offset(10)));
         leading.take_over(&image(&[1], 7), at(2), 2);
         assert_eq!(leading.high_watermark(Offset(12)), None, "one is too few");
+    }
+
+    #[test]
+    fn consumers_are_sent_to_replicas_in_sync_that_have_the_offset() {
+        let mut leading = leading(&[1, 2]);
+        assert_eq!(leading.in_sync_with(Offset(0)), [], "nothing is known yet");
+        hear(&mut leading, 2, 9, 1, 10);
+        hear(&mut leading, 3, 10, 1, 10);
+        let nodes = |offset| {
+            let found = leading.in_sync_with(Offset(offset));
+            found.iter().map(|one| one.node.get()).collect::<Vec<_>>()
+        };
+        assert_eq!(nodes(9), [2]);
+        assert_eq!(nodes(10), Vec::<i32>::new());
+        assert!(leading.is_in_sync(NodeId(2)) && !leading.is_in_sync(NodeId(3)));
     }
 
     #[test]

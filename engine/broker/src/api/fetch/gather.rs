@@ -2,8 +2,9 @@
 
 use crate::broker::Broker;
 use crate::fetch_sessions::Target;
-use crate::partition::Partition;
+use crate::partition::{Held, Partition};
 use crate::replica::leading::Heard;
+use crate::replica::nearest;
 use plimsoll_log::{PartitionLog, ReadError, Slices};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{AbortedTransaction, EpochEndOffset};
@@ -60,6 +61,8 @@ pub(crate) struct Read {
     pub(crate) aborted: Option<Vec<AbortedTransaction>>,
     pub(crate) diverging: Option<EpochEndOffset>,
     pub(crate) slices: Option<Slices>,
+    /// Where the consumer had better read.
+    pub(crate) nearer: Option<NodeId>,
 }
 
 impl Read {
@@ -72,6 +75,7 @@ impl Read {
             aborted: None,
             diverging: None,
             slices: None,
+            nearer: None,
         }
     }
 
@@ -106,6 +110,43 @@ pub(crate) fn gather(broker: &Broker, targets: &[Target], limits: &Limits, now: 
         gathered.reads.push(read);
     }
     gathered
+}
+
+/// Sends a consumer away from the partitions that a replica in its rack has: it
+/// reads there from its next fetch on, and is told so at once.
+pub(crate) fn send_nearer(
+    broker: &Broker,
+    targets: &[Target],
+    rack: &str,
+    gathered: &mut Gathered,
+) {
+    let image = broker.image();
+    let rack_of = |node: NodeId| {
+        let live = image.brokers().get(&node).filter(|found| !found.fenced);
+        live.and_then(|found| found.rack.as_deref())
+    };
+    for (target, read) in targets.iter().zip(&mut gathered.reads) {
+        let Ok(partition) = &target.partition else {
+            continue;
+        };
+        if read.error.is_error() {
+            continue;
+        }
+        let in_sync = {
+            let mut held = partition.lock();
+            held.leading()
+                .map(|leading| leading.in_sync_with(target.from))
+        };
+        let Some(in_sync) = in_sync else {
+            continue;
+        };
+        read.nearer = nearest::in_rack(rack, broker.node(), &in_sync, rack_of);
+        if read.nearer.is_some() {
+            gathered.bytes -= read.bytes();
+            read.slices = None;
+            gathered.urgent = true;
+        }
+    }
 }
 
 /// How much may be read of one partition.
@@ -153,6 +194,11 @@ fn read(
             ..Read::failed(ErrorCode::OffsetOutOfRange)
         });
     }
+    let rate = match room.reader {
+        Reader::Replica(node, _) => throttled_rate(broker, partition, &mut held, node),
+        Reader::Consumer { .. } => None,
+    };
+    let waits = rate.is_some() && broker.sent_throttle.is_exceeded(now.mono);
     let log = held.log()?;
     let (high_watermark, last_stable) = (log.high_watermark(), log.last_stable_offset());
     let upto = match room.reader {
@@ -166,12 +212,15 @@ fn read(
         ReadError::Log(error) => partition.storage_failed("read a log", &error),
     };
     let slices = match diverging {
-        Some(_) => None,
-        None => Some(
+        None if !waits => Some(
             log.read(target.from, room.bytes, room.first, upto)
                 .map_err(failed)?,
         ),
+        _ => None,
     };
+    if let (Some(rate), Some(slices)) = (rate, &slices) {
+        broker.sent_throttle.count(slices.bytes(), rate, now.mono);
+    }
     let aborted = match &slices {
         Some(slices) if room.committed => {
             let found = log
@@ -194,7 +243,26 @@ fn read(
         aborted,
         diverging,
         slices,
+        nearer: None,
     })
+}
+
+/// To how many bytes a second a replica is held back, when it is: one that
+/// catches up, in a topic that lists it.
+fn throttled_rate(
+    broker: &Broker,
+    partition: &Partition,
+    held: &mut Held,
+    node: NodeId,
+) -> Option<u64> {
+    let rate = broker.limits().cluster.leader_throttle?;
+    let catalog = broker.catalog();
+    let settings = catalog.topic(&partition.topic)?.settings.load();
+    let is_listed = settings.leader_throttled.has(partition.index, node);
+    let in_sync = held
+        .leading()
+        .is_some_and(|leading| leading.is_in_sync(node));
+    (is_listed && !in_sync).then_some(rate)
 }
 
 /// Where the client's log and this one part, when they do (KIP-320).

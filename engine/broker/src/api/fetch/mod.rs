@@ -1,8 +1,8 @@
 //! Fetch 4–18: records of many partitions, as ranges of their files.
 //!
 //! A fetch that finds fewer bytes than it asks for waits until they arrive or
-//! its time is up. Version 7 brings sessions, 9 leader epochs, 12 diverging
-//! epochs, 13 topic ids.
+//! its time is up. Version 7 brings sessions, 9 leader epochs, 11 replicas near
+//! the consumer, 12 diverging epochs and leaders that moved, 13 topic ids.
 
 mod gather;
 mod parked;
@@ -14,7 +14,7 @@ use crate::fetch_sessions::{Session, Target, TopicKey};
 use crate::outcome::{CloseReason, Outcome};
 use crate::partition::Partition;
 use crate::request::{Envelope, Request};
-use gather::{Limits, Reader, gather};
+use gather::{Limits, Reader, gather, send_nearer};
 use parked::ParkedFetch;
 use parking_lot::Mutex;
 use plimsoll_wire::error_code::ErrorCode;
@@ -49,7 +49,11 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         committed: query.isolation == IsolationLevel::ReadCommitted,
         reader: reader_of(&query, request.version()),
     };
-    let gathered = gather(broker, &targets, &limits, request.now);
+    let mut gathered = gather(broker, &targets, &limits, request.now);
+    let knows_racks = matches!(limits.reader, Reader::Consumer { may_follow: true });
+    if knows_racks && !query.rack_id.is_empty() && broker.limits().cluster.selects_by_rack {
+        send_nearer(broker, &targets, query.rack_id, &mut gathered);
+    }
     broker.send_isr_changes(request.now);
     let wait = Duration::from_millis(u64::try_from(query.max_wait_ms).unwrap_or(0));
     let fetch = ParkedFetch {
@@ -59,9 +63,10 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         limits,
         wait: None,
         requests: Arc::clone(&broker.requests),
+        listener: Arc::clone(&request.connection.listener),
     };
     if wait.is_zero() || gathered.is_enough(&fetch.limits) {
-        return Outcome::Ready(fetch.reply(gathered));
+        return Outcome::Ready(fetch.reply(broker, gathered));
     }
     fetch.park(broker, gathered, request.now, wait, request.waker)
 }

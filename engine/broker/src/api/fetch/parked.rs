@@ -6,6 +6,8 @@ use super::reply;
 use crate::broker::Broker;
 use crate::fetch_sessions::Target;
 use crate::fetch_wait::FetchWait;
+use crate::leader_hints::LeaderHints;
+use crate::listener::Listener;
 use crate::metrics::Requests;
 use crate::outcome::{Outcome, Response, Wake};
 use crate::parked::{Parked, Waiting};
@@ -28,13 +30,22 @@ pub(crate) struct ParkedFetch {
     pub(crate) limits: Limits,
     pub(crate) wait: Option<(Arc<FetchWait>, Arc<dyn Wake>)>,
     pub(crate) requests: Arc<Requests>,
+    /// Where the client came in.
+    pub(crate) listener: Arc<Listener>,
 }
 
 impl ParkedFetch {
     /// The response with what was gathered.
-    pub(crate) fn reply(&self, gathered: Gathered) -> Response {
+    pub(crate) fn reply(&self, broker: &Broker, gathered: Gathered) -> Response {
         self.count(&gathered);
-        reply::answer(self.envelope, &self.targets, &self.conversation, gathered)
+        let hints = LeaderHints::new(broker, &self.listener);
+        reply::answer(
+            self.envelope,
+            &self.targets,
+            &self.conversation,
+            gathered,
+            hints,
+        )
     }
 
     fn count(&self, gathered: &Gathered) {
@@ -109,7 +120,7 @@ impl ParkedFetch {
                 break;
             }
         }
-        Some(self.reply(gathered))
+        Some(self.reply(broker, gathered))
     }
 }
 
@@ -121,7 +132,7 @@ impl Waiting for ParkedFetch {
         }
         let gathered = gather(broker, &self.targets, &self.limits, now);
         if expired || gathered.is_enough(&self.limits) {
-            return Some(self.reply(gathered));
+            return Some(self.reply(broker, gathered));
         }
         let (_, waker) = self.wait.take()?;
         self.wait_for_more(broker, gathered, now, &waker)

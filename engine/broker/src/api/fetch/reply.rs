@@ -3,6 +3,7 @@
 use super::Conversation;
 use super::gather::{Gathered, Read};
 use crate::fetch_sessions::{Session, Target, Told};
+use crate::leader_hints::LeaderHints;
 use crate::outcome::{Part, Response};
 use crate::request::Envelope;
 use plimsoll_log::Slices;
@@ -29,6 +30,7 @@ pub(crate) fn answer(
     targets: &[Target],
     conversation: &Conversation,
     gathered: Gathered,
+    mut hints: LeaderHints<'_>,
 ) -> Response {
     let (session_id, mut session, only_news) = match conversation {
         Conversation::None => (0, None, false),
@@ -44,7 +46,7 @@ pub(crate) fn answer(
         if only_news && !news {
             continue;
         }
-        let partition = partition(target, &mut read);
+        let partition = partition(target, &mut read, &mut hints);
         records.push(read.slices);
         match topics.last_mut() {
             Some(last) if last.topic == target.topic.wire() => last.partitions.push(partition),
@@ -59,7 +61,7 @@ pub(crate) fn answer(
         error: ErrorCode::None,
         session_id,
         topics,
-        node_endpoints: Vec::new(),
+        node_endpoints: hints.endpoints(),
     };
     assemble(envelope, &response, records)
 }
@@ -70,10 +72,18 @@ fn tell(session: &mut Session, target: &Target, read: &Read) -> bool {
         high_watermark: read.high_watermark,
         log_start: read.log_start,
     });
-    session.tell(target.slot, told) || read.bytes() > 0 || read.diverging.is_some()
+    session.tell(target.slot, told)
+        || read.bytes() > 0
+        || read.diverging.is_some()
+        || read.nearer.is_some()
 }
 
-fn partition(target: &Target, read: &mut Read) -> FetchedPartition<RecordsLen> {
+fn partition(
+    target: &Target,
+    read: &mut Read,
+    hints: &mut LeaderHints<'_>,
+) -> FetchedPartition<RecordsLen> {
+    let partition = target.partition.as_ref().ok();
     FetchedPartition {
         index: target.index,
         error: read.error,
@@ -81,9 +91,9 @@ fn partition(target: &Target, read: &mut Read) -> FetchedPartition<RecordsLen> {
         last_stable_offset: read.last_stable,
         log_start_offset: read.log_start,
         aborted_transactions: read.aborted.take(),
-        preferred_read_replica: NodeId::NONE,
+        preferred_read_replica: read.nearer.unwrap_or(NodeId::NONE),
         diverging_epoch: read.diverging,
-        current_leader: None,
+        current_leader: partition.and_then(|partition| hints.of(partition, read.error)),
         snapshot_id: None,
         records: RecordsLen(usize::try_from(read.bytes()).unwrap_or(usize::MAX)),
     }

@@ -2,8 +2,8 @@
 //!
 //! Records are not looked at: the header and the checksum are verified in the
 //! frame, offsets are patched there, and the same bytes go to the log. With
-//! acks=0 there is no response, and an error closes the connection. Version 13
-//! calls topics by id.
+//! acks=0 there is no response, and an error closes the connection. Version 10
+//! names leaders that moved, 13 calls topics by id.
 
 mod append;
 mod durable;
@@ -12,6 +12,7 @@ mod recompress;
 
 use crate::broker::Broker;
 use crate::catalog::{Catalog, Topic as ServedTopic};
+use crate::leader_hints::LeaderHints;
 use crate::outcome::{CloseReason, Outcome, Response};
 use crate::parked::Parked;
 use crate::refusal::Refusal;
@@ -71,7 +72,10 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     let outcome = if query.acks == -1 && !early && results.iter().any(waits) {
         park(broker, &request, &query, results)
     } else {
-        let response = respond(&query, &results);
+        let mut hints = LeaderHints::new(broker, &request.connection.listener);
+        let mut response = respond(&query, &results);
+        name_leaders(&broker.catalog(), &mut response.topics, &mut hints);
+        response.node_endpoints = hints.endpoints();
         let frame = response.encode_frame(version, request.envelope.correlation_id);
         Outcome::Ready(Response::whole(frame))
     };
@@ -108,6 +112,7 @@ fn park(
         version: request.version(),
         correlation_id: request.envelope.correlation_id,
         topics,
+        listener: Arc::clone(&request.connection.listener),
         waker: Arc::clone(request.waker),
         wait: None,
     };
@@ -115,7 +120,7 @@ fn park(
     let deadline = request.now.mono.after(timeout);
     let expired = timeout.is_zero();
     if parked.look(expired) {
-        return Outcome::Ready(parked.respond());
+        return Outcome::Ready(parked.respond(broker));
     }
     Outcome::Parked(Parked::new(deadline, parked))
 }
@@ -221,6 +226,25 @@ fn respond<'a>(
         topics,
         throttle_time_ms: 0,
         node_endpoints: Vec::new(),
+    }
+}
+
+/// Names the leader of each partition that was refused for it, from version 10 on.
+fn name_leaders(catalog: &Catalog, topics: &mut [TopicResponse<'_>], hints: &mut LeaderHints<'_>) {
+    for topic in topics {
+        let refused = topic.partitions.iter().any(|one| one.error.is_error());
+        let served = match topic.topic {
+            _ if !refused => None,
+            Topic::Name(name) => catalog.topic(name),
+            Topic::Id(id) => catalog.topic_by_id(id),
+        };
+        let Some(served) = served else {
+            continue;
+        };
+        for one in &mut topic.partitions {
+            let partition = served.partition(one.index);
+            one.current_leader = partition.and_then(|found| hints.of(found, one.error));
+        }
     }
 }
 

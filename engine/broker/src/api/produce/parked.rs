@@ -3,6 +3,8 @@
 use super::append::{Placed, refuse_short_isr};
 use crate::broker::Broker;
 use crate::fetch_wait::FetchWait;
+use crate::leader_hints::LeaderHints;
+use crate::listener::Listener;
 use crate::outcome::{Response, Wake};
 use crate::parked::Waiting;
 use crate::partition::{Awaited, Partition};
@@ -60,6 +62,8 @@ pub(super) struct ParkedProduce {
     pub(super) version: i16,
     pub(super) correlation_id: i32,
     pub(super) topics: Vec<(Called, Vec<Part>)>,
+    /// Where the client came in.
+    pub(super) listener: Arc<Listener>,
     pub(super) waker: Arc<dyn Wake>,
     pub(super) wait: Option<Arc<FetchWait>>,
 }
@@ -90,7 +94,7 @@ impl ParkedProduce {
         done
     }
 
-    pub(super) fn respond(&self) -> Response {
+    pub(super) fn respond(&self, broker: &Broker) -> Response {
         let topics = self.topics.iter().map(|(called, parts)| TopicResponse {
             topic: called.wire(),
             partitions: parts
@@ -98,10 +102,13 @@ impl ParkedProduce {
                 .map(|part| super::one(part.index, &part.result))
                 .collect(),
         });
+        let mut topics: Vec<_> = topics.collect();
+        let mut hints = LeaderHints::new(broker, &self.listener);
+        super::name_leaders(&broker.catalog(), &mut topics, &mut hints);
         let response = ProduceResponse {
-            topics: topics.collect(),
+            topics,
             throttle_time_ms: 0,
-            node_endpoints: Vec::new(),
+            node_endpoints: hints.endpoints(),
         };
         Response::whole(response.encode_frame(self.version, self.correlation_id))
     }
@@ -140,9 +147,9 @@ impl Unreplicated {
 }
 
 impl Waiting for ParkedProduce {
-    fn poll(&mut self, _: &Broker, _: Now, expired: bool) -> Option<Response> {
+    fn poll(&mut self, broker: &Broker, _: Now, expired: bool) -> Option<Response> {
         let woken = self.wait.as_ref().is_none_or(|wait| wait.is_done());
-        ((woken || expired) && self.look(expired)).then(|| self.respond())
+        ((woken || expired) && self.look(expired)).then(|| self.respond(broker))
     }
 }
 
