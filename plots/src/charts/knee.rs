@@ -103,6 +103,7 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
         panels: vec![Panel {
             title: String::new(),
             series,
+            stretches: Vec::new(),
         }],
     }
     .scene()
