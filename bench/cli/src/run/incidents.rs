@@ -1,6 +1,7 @@
 //! What each fault that a workload caused did, as lines for the terminal.
 
-use super::table::{count, in_order};
+use super::table::in_order;
+use plimsoll_plots::units::si;
 use plimsoll_results::stats::Spread;
 use plimsoll_results::{Dip, Fault, Group, RunResult, params_label};
 
@@ -46,7 +47,7 @@ fn effect(dips: &[&Dip]) -> String {
         .iter()
         .filter_map(|dip| dip.recovered_after_s)
         .collect();
-    let (before, lowest) = (count(before), count(lowest));
+    let (before, lowest) = (si(before), si(lowest));
     match (median(recovered.iter().copied()), recovered.len()) {
         (Some(0.0), all) if all == dips.len() => {
             format!("no second fell below nine tenths of {before} records/s")
@@ -99,16 +100,16 @@ mod tests {
         let low = |recovered| Some((300.0, recovered));
         check(
             &[low(Some(2.0)), low(Some(3.0))],
-            "from 10.0K to 300 records/s, recovered after 2.5 s",
+            "from 10K to 300 records/s, recovered after 2.5 s",
         );
         check(
             &[low(Some(2.0)), low(None)],
-            "from 10.0K to 300 records/s, recovered after 2.0 s in 1 of 2 runs",
+            "from 10K to 300 records/s, recovered after 2.0 s in 1 of 2 runs",
         );
-        check(&[low(None)], "from 10.0K to 300 records/s, not recovered");
+        check(&[low(None)], "from 10K to 300 records/s, not recovered");
         check(
             &[Some((10_000.0, Some(0.0)))],
-            "no second fell below nine tenths of 10.0K records/s",
+            "no second fell below nine tenths of 10K records/s",
         );
         check(&[None], "nothing before or after it to compare with");
         assert_eq!(describe(&RunResult::default()), Vec::<String>::new());
