@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use parking_lot::Mutex;
-use plimsoll_server::{Outcome, Part, Response, Service, Wake};
+use plimsoll_server::{Outcome, Response, Service, Wake};
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::batch::BatchHeader;
 use plimsoll_wire::error_code::ErrorCode;
@@ -289,9 +289,7 @@ impl Service for Sink {
         _wake: &Arc<dyn Wake>,
     ) -> Outcome<()> {
         match self.answer(&mut frame) {
-            Ok(Some(bytes)) => Outcome::Ready(Response {
-                parts: vec![Part::Bytes(bytes)],
-            }),
+            Ok(Some(bytes)) => Outcome::Ready(Response::whole(bytes)),
             Ok(None) => Outcome::NoReply,
             Err(reason) => Outcome::Close(reason),
         }
