@@ -10,6 +10,7 @@ use crate::topic_settings::TopicSettings;
 use arc_swap::ArcSwap;
 use plimsoll_cluster::{Image, MetadataRecord, PartitionImage, ResourceType, TopicImage};
 use plimsoll_log::{PartitionLog, TopicPartition, store_topic_id};
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{NodeId, PartitionIndex};
 use std::collections::BTreeSet;
@@ -139,7 +140,7 @@ impl Broker {
         topic: &Topic,
         partition: &Arc<Partition>,
         image: &PartitionImage,
-        (may_lead, now): (bool, Now),
+        (registered, now): (bool, Now),
     ) {
         let me = self.node();
         let is_replica = image.replicas.contains(&me) && self.config.roles.broker;
@@ -151,7 +152,7 @@ impl Broker {
         }
         let orders = Orders {
             me,
-            may_lead,
+            may_lead: registered,
             image,
             in_sync_min: topic.settings.load().in_sync_min,
             now: now.mono,
@@ -162,7 +163,13 @@ impl Broker {
         if !is_replica && is_here {
             self.remove_replica(topic, partition, now);
         }
-        let follows = is_replica && image.leader != me && image.leader != NodeId::NONE;
+        // Before this run is registered the image may be older than what the last
+        // one knew: a leader that was replaced since would take its fetches for
+        // those of a replica in sync.
+        let follows = (registered || mutation::is(Mutation::FollowUnregistered))
+            && is_replica
+            && image.leader != me
+            && image.leader != NodeId::NONE;
         if image.replicas.len() > 1 || !is_replica {
             self.fetchers
                 .assign(partition, follows.then_some(image.leader), now);

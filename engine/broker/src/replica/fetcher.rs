@@ -6,13 +6,17 @@
 //! to that place and asks again; it never truncates by the high watermark. What
 //! a leader answers counts only while the partition is still followed in the
 //! term in which it was asked.
+//!
+//! A log whose disk has failed is not fetched for any more: where a fetch begins
+//! tells the leader what this node has, and what a disk refused to keep it has
+//! not.
 
 use crate::broker::Broker;
 use crate::outgoing::{Errand, Lane, Peer, PeerFault, client_id};
 use crate::partition::Partition;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use plimsoll_log::{EpochEnd, PartitionLog};
+use plimsoll_log::{AppendError, EpochEnd, LogError, PartitionLog};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchedPartition, IsolationLevel,
@@ -257,6 +261,7 @@ impl Broker {
             // Before anything is appended in the place of what was cut off.
             self.checkpoint();
         }
+        self.act_on_faults();
         if !resting.is_empty() {
             let mut by_leader = self.fetchers.by_leader.lock();
             if let Some(fetcher) = by_leader.get_mut(&leader) {
@@ -289,7 +294,8 @@ fn asked_for(due: Vec<(Place, Arc<Partition>)>) -> Vec<AskedFor> {
     let asked = due.into_iter().filter_map(|(place, partition)| {
         let held = partition.lock();
         let epoch = held.followed()?;
-        let from = held.log().ok()?.log_end();
+        let log = held.log().ok().filter(|log| !log.is_offline())?;
+        let from = log.log_end();
         drop(held);
         Some(AskedFor {
             place,
@@ -340,12 +346,24 @@ fn take_partition(
     if held.followed() != Some(asked.epoch) {
         return Ok(false);
     }
+    let partition = &asked.partition;
+    let failed = |action: &str, error: &LogError| {
+        let _code = partition.storage_failed(action, error);
+        error.to_string()
+    };
     let log = held.log_mut().map_err(|code| code.name().to_owned())?;
     if log.log_end() != asked.from {
         return Ok(false);
     }
     if fetched.error == ErrorCode::OffsetOutOfRange {
-        return restart(log, fetched, now);
+        let start = fetched.log_start_offset;
+        if start <= log.log_end() {
+            return Err("the leader's log does not reach back to this one's end".into());
+        }
+        // The leader's log begins after this one ends: it begins anew there.
+        log.restart_at(start, now.wall)
+            .map_err(|error| failed("begin a log anew", &error))?;
+        return Ok(true);
     }
     if fetched.error.is_error() {
         return Err(fetched.error.name().to_owned());
@@ -357,16 +375,16 @@ fn take_partition(
         };
         let (to, _) = log.truncation_for(theirs);
         tracing::info!(
-            topic = %asked.partition.topic,
-            partition = asked.partition.index.get(),
+            topic = %partition.topic,
+            partition = partition.index.get(),
             from = log.log_end().get(),
             to = to.get(),
             "truncating to where the leader's log parts"
         );
         log.truncate_to(to, now.wall)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| failed("truncate a log", &error))?;
         let end = log.log_end();
-        return Ok(end < asked.partition.stored_to());
+        return Ok(end < partition.stored_to());
     }
     let before = log.log_end();
     let appended = log.append_follower(fetched.records, now.wall);
@@ -380,22 +398,10 @@ fn take_partition(
     if bytes > 0 {
         held.grew(bytes);
     }
-    appended.map(|_| false).map_err(|error| error.to_string())
-}
-
-/// The leader's log begins after this one ends: it begins anew there.
-fn restart(
-    log: &mut PartitionLog,
-    fetched: &FetchedPartition<&[u8]>,
-    now: Now,
-) -> Result<bool, String> {
-    let start = fetched.log_start_offset;
-    if start <= log.log_end() {
-        return Err("the leader's log does not reach back to this one's end".into());
-    }
-    log.restart_at(start, now.wall)
-        .map_err(|error| error.to_string())?;
-    Ok(true)
+    appended.map(|_| false).map_err(|error| match error {
+        AppendError::Log(error) => failed("write what was fetched", &error),
+        error => error.to_string(),
+    })
 }
 
 /// The term of the log's last record.

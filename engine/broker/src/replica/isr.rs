@@ -207,8 +207,11 @@ impl Broker {
             Some(response) => {
                 let answers = response.topics.iter().flat_map(|topic| &topic.partitions);
                 for ((partition, wish), data) in wishes.iter().zip(answers) {
-                    if let Err(code) = error_of(data.error_code) {
-                        self.isr_refused(partition, wish, code);
+                    match error_of(data.error_code) {
+                        Ok(()) => {}
+                        // It does not lead any more, or does not know the term yet.
+                        Err(ErrorCode::NotController) => again.push(Arc::clone(partition)),
+                        Err(code) => isr_refused(partition, wish, code),
                     }
                 }
             }
@@ -226,17 +229,18 @@ impl Broker {
         drop(state);
         self.send_isr_changes(now);
     }
+}
 
-    fn isr_refused(&self, partition: &Arc<Partition>, wish: &IsrWish, code: ErrorCode) {
-        let (topic, index) = (&partition.topic, partition.index.get());
-        tracing::debug!(%topic, partition = index, why = code.name(), "the ISR stays");
-        if code == ErrorCode::InvalidUpdateVersion {
-            // The state on which it was formed is old: the new one is on its
-            // way, and may hold this very change.
-            return;
-        }
-        if let Some(leading) = partition.lock().leading() {
-            leading.refused(wish.partition_epoch);
-        }
+/// A change is not made. What was asked for goes on to count unless it is
+/// certain that it was never made: an earlier request, whose answer was lost,
+/// may have made it. Any other refusal says that the partition's state has
+/// moved on, or its leader; the new one is on its way.
+fn isr_refused(partition: &Partition, wish: &IsrWish, code: ErrorCode) {
+    let (topic, index) = (&partition.topic, partition.index.get());
+    tracing::debug!(%topic, partition = index, why = code.name(), "the ISR stays");
+    if code == ErrorCode::IneligibleReplica
+        && let Some(leading) = partition.lock().leading()
+    {
+        leading.refused(wish.partition_epoch);
     }
 }
