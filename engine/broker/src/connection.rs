@@ -17,6 +17,9 @@ pub struct Connection {
     pub(crate) stage: Stage,
     /// The client's software as ApiVersions named it.
     pub(crate) software: Option<Software>,
+    /// Shared by all produce requests of this connection whose transactions are
+    /// not verified yet.
+    pub(crate) unverified: Arc<()>,
 }
 
 /// The software of a client: KIP-511.
@@ -40,6 +43,7 @@ impl Connection {
             stage: Stage::first(&listener),
             listener,
             software: None,
+            unverified: Arc::default(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Connection {
             listener: Arc::clone(&self.listener),
             stage,
             software: self.software.clone(),
+            unverified: Arc::default(),
         }
     }
 

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use plimsoll_log::{read_whole, replace_whole};
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::{Instant, Now};
 use plimsoll_wire::types::BrokerEpoch;
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ struct State {
     stopping: bool,
     released: bool,
     fenced: bool,
+    /// When it sent the last heartbeat that the controller has answered.
+    heard_at: Option<Instant>,
     /// Why it was not registered when it asked last.
     refused: Option<ErrorCode>,
 }
@@ -89,6 +92,7 @@ impl Membership {
                 stopping: false,
                 released: false,
                 fenced: true,
+                heard_at: None,
                 refused: None,
             }),
         }
@@ -257,6 +261,25 @@ impl Broker {
         }
     }
 
+    /// Whether nobody can have been elected in this node's place: the controller
+    /// has answered so lately that it cannot have fenced it since. What a node
+    /// tells from memory, as coordinators do, it may tell only then; another may
+    /// lead by now and have gone on.
+    pub(crate) fn has_lease(&self, now: Now) -> bool {
+        if self.is_alone() || mutation::is(Mutation::ServeWithoutLease) {
+            return true;
+        }
+        let limits = self.limits();
+        let session = limits.cluster.session_timeout;
+        // A controller that was deposed answers for this long at most.
+        let lease = session
+            .saturating_sub(limits.cluster.election_timeout)
+            .max(session / 2);
+        let state = self.membership.state.lock();
+        let heard_at = state.heard_at.filter(|_| !state.fenced);
+        heard_at.is_some_and(|at| now.mono.since(at) < lease)
+    }
+
     fn ask_heartbeat(&self, controller: Arc<Peer>, now: Now) {
         let beat = Beat {
             epoch: self.epoch(),
@@ -266,7 +289,7 @@ impl Broker {
         };
         if controller.node == self.node() {
             let outcome = self.hear_broker(self.node(), beat, now);
-            self.heartbeat_answered(outcome, now);
+            self.heartbeat_answered(outcome, now.mono, now);
             return;
         }
         self.membership.state.lock().asking = true;
@@ -275,7 +298,8 @@ impl Broker {
             .with_broker_epoch(beat.epoch.get())
             .with_current_metadata_offset(beat.offset.get())
             .with_want_shut_down(beat.wants_stop);
-        let then = |broker: &Self, now: Now, answer: Result<Bytes, PeerFault>| {
+        let sent = now.mono;
+        let then = move |broker: &Self, now: Now, answer: Result<Bytes, PeerFault>| {
             broker.membership.state.lock().asking = false;
             let outcome = answer.map_err(|_| ErrorCode::NetworkException);
             let outcome = outcome.and_then(|mut body| {
@@ -289,7 +313,7 @@ impl Broker {
                     may_stop: response.should_shut_down,
                 })
             });
-            broker.heartbeat_answered(outcome, now);
+            broker.heartbeat_answered(outcome, sent, now);
         };
         let mut errand = to_controller(controller, now);
         errand.deadline = now.mono.after(self.limits().cluster.session_timeout / 3);
@@ -297,7 +321,7 @@ impl Broker {
         self.outbox.ask(errand, api, &query, Box::new(then));
     }
 
-    fn heartbeat_answered(&self, outcome: Result<BeatReply, ErrorCode>, now: Now) {
+    fn heartbeat_answered(&self, outcome: Result<BeatReply, ErrorCode>, sent: Instant, now: Now) {
         let interval = self.limits().cluster.heartbeat_interval;
         let mut state = self.membership.state.lock();
         match outcome {
@@ -306,6 +330,7 @@ impl Broker {
                     tracing::info!(node = %self.node(), fenced = reply.fenced, "membership");
                 }
                 state.fenced = reply.fenced;
+                state.heard_at = Some(sent);
                 if !reply.fenced {
                     self.dirs.started();
                 }

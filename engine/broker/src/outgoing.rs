@@ -121,7 +121,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Leaves a request of the message library's.
+    /// Leaves a request of the message library's. Answers false when too many
+    /// are under way: then `then` never hears of it.
     ///
     /// # Panics
     /// When the message has fields that the version cannot carry.
@@ -131,12 +132,12 @@ impl Outbox {
         (api, version): (ApiKey, i16),
         query: &Q,
         then: Then,
-    ) {
+    ) -> bool {
         let mut body = BytesMut::new();
         query
             .encode(&mut body, version)
             .expect("a request fills only what its version carries");
-        self.ask_bytes(errand, (api, version), &body, then);
+        self.ask_bytes(errand, (api, version), &body, then)
     }
 
     /// Leaves a request whose body is encoded.
@@ -146,7 +147,7 @@ impl Outbox {
         (api, version): (ApiKey, i16),
         body: &[u8],
         then: Then,
-    ) {
+    ) -> bool {
         let tagged = api.spec().response_header_version(version) >= 1;
         self.send(errand, tagged, then, |correlation_id| {
             let mut out = BytesMut::with_capacity(64 + body.len());
@@ -161,7 +162,7 @@ impl Outbox {
             out.extend_from_slice(body);
             frame::finish(&mut out, start, 0);
             out.freeze()
-        });
+        })
     }
 
     /// Leaves a request that `make` builds around its correlation id. `tagged`
@@ -172,14 +173,14 @@ impl Outbox {
         tagged: bool,
         then: Then,
         make: impl FnOnce(i32) -> Bytes,
-    ) {
+    ) -> bool {
         let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
         let frame = make(correlation_id(ticket));
         {
             let mut under_way = self.under_way.lock();
             if under_way.len() >= UNDER_WAY_MAX {
                 tracing::warn!(peer = %errand.to.node, "too many requests to other nodes wait");
-                return;
+                return false;
             }
             under_way.insert(ticket, UnderWay { tagged, then });
         }
@@ -191,6 +192,7 @@ impl Outbox {
             deadline: errand.deadline,
         });
         self.tell();
+        true
     }
 
     fn tell(&self) {

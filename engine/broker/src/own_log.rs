@@ -14,31 +14,50 @@ use plimsoll_wire::batch::{
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Now;
-use plimsoll_wire::types::{Offset, ProducerId, Sequence};
+use plimsoll_wire::types::{LeaderEpoch, Offset, ProducerId, Sequence};
 use std::sync::Arc;
 
-/// The log of one coordinator.
+/// The log of one coordinator, for as long as this node leads it in one term.
 pub(crate) struct OwnLog {
     partition: Arc<Partition>,
+    /// The term in which the coordinator was loaded: what it writes in another
+    /// would follow on what it does not know.
+    epoch: LeaderEpoch,
     /// Told when what was appended last is replicated.
-    replicated: Option<Arc<dyn Wake>>,
+    replicated: Arc<dyn Wake>,
 }
 
 impl OwnLog {
-    pub(crate) const fn new(partition: Arc<Partition>) -> Self {
-        Self {
+    /// The log of a partition that this node leads, once all that it held when
+    /// the term began is replicated: what is not might yet be lost, and nobody
+    /// may be told of it. `replicated` is told when what was appended and was
+    /// not replicated at once is.
+    pub(crate) fn of(
+        partition: Arc<Partition>,
+        replicated: Arc<dyn Wake>,
+    ) -> Result<Self, ErrorCode> {
+        let epoch = {
+            let held = partition.lock();
+            let log = held.led().map_err(|code| match code {
+                ErrorCode::NotLeaderOrFollower => ErrorCode::NotCoordinator,
+                _ => ErrorCode::CoordinatorNotAvailable,
+            })?;
+            let early = mutation::is(Mutation::ServeUnreplicated);
+            if log.high_watermark() < log.log_end() && !early {
+                return Err(ErrorCode::CoordinatorLoadInProgress);
+            }
+            held.led_epoch()?
+        };
+        Ok(Self {
             partition,
-            replicated: None,
-        }
+            epoch,
+            replicated,
+        })
     }
 
-    /// As [`OwnLog::new`]; `replicated` is told when what was appended and was
-    /// not replicated at once is.
-    pub(crate) fn watched(partition: Arc<Partition>, replicated: Arc<dyn Wake>) -> Self {
-        Self {
-            partition,
-            replicated: Some(replicated),
-        }
+    /// The term of the coordinator.
+    pub(crate) const fn epoch(&self) -> LeaderEpoch {
+        self.epoch
     }
 
     /// Below it everything is replicated to those in sync.
@@ -50,15 +69,12 @@ impl OwnLog {
             .map(PartitionLog::high_watermark)
     }
 
-    fn await_replicas(&self, appended: &Appended, records: usize) {
-        let count = i64::try_from(records).unwrap_or(i64::MAX);
-        let end = appended.base.plus(count);
-        if let (Some(wake), true) = (&self.replicated, appended.high_watermark < end) {
-            let wait = FetchWait::new(0, Arc::clone(wake));
-            let mut held = self.partition.lock();
-            if held.wait(&wait, Awaited::HighWatermark(end), end) {
-                wait.wake();
-            }
+    /// Asks to be told when the partition's high watermark has passed an offset.
+    pub(crate) fn await_replicas(&self, upto: Offset) {
+        let wait = FetchWait::new(0, Arc::clone(&self.replicated));
+        let mut held = self.partition.lock();
+        if held.wait(&wait, Awaited::HighWatermark(upto), upto) {
+            wait.wake();
         }
     }
 
@@ -91,13 +107,28 @@ impl OwnLog {
             builder.push(now.wall, Some(key), value.as_deref());
         }
         let batch = builder.build().map_err(|_| AppendRefused::TooLarge)?;
-        let written = write_own(&self.partition, batch, now).map_err(|error| match error {
+        let written = self.write(batch, now).map_err(|error| match error {
             OwnWriteError::Gone => AppendRefused::NotLeader,
             OwnWriteError::Append(AppendError::LargerThanSegment { .. }) => AppendRefused::TooLarge,
-            OwnWriteError::Append(_) => AppendRefused::Unavailable,
+            OwnWriteError::TooFewInSync | OwnWriteError::Append(_) => AppendRefused::Unavailable,
         })?;
-        self.await_replicas(&written, append.records.len());
-        Ok(written)
+        if written.high_watermark < written.end {
+            self.await_replicas(written.end);
+        }
+        let answered = mutation::is(Mutation::AnswerUnreplicated);
+        Ok(Appended {
+            base: written.base,
+            high_watermark: if answered {
+                written.end
+            } else {
+                written.high_watermark
+            },
+        })
+    }
+
+    /// Appends a batch of the coordinator's.
+    pub(crate) fn write(&self, batch: Vec<u8>, now: Now) -> Result<Written, OwnWriteError> {
+        write_own(&self.partition, Some(self.epoch), batch, now)
     }
 
     /// Hands all that the log holds to a new coordinator. Answers with the high
@@ -143,24 +174,47 @@ fn is_commit(append: &Append) -> bool {
 
 /// Why the broker's own batch was not written.
 pub(crate) enum OwnWriteError {
-    /// The partition is not here or offline.
+    /// The partition is not here or offline, or is led in another term.
     Gone,
+    /// Fewer replicas are in sync than `min.insync.replicas`.
+    TooFewInSync,
     /// The log did not take it.
     Append(AppendError),
 }
 
-/// Appends a batch that the broker built itself.
+/// Where the broker's own batch came to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The offset of its first record, and the one after its last.
+    pub(crate) base: Offset,
+    pub(crate) end: Offset,
+    /// The partition's high watermark after the append.
+    pub(crate) high_watermark: Offset,
+    /// The term it was appended in.
+    pub(crate) epoch: LeaderEpoch,
+}
+
+/// Appends a batch that the broker built itself, in the term it was meant for
+/// if any.
 pub(crate) fn write_own(
     partition: &Partition,
+    term: Option<LeaderEpoch>,
     mut batch: Vec<u8>,
     now: Now,
-) -> Result<Appended, OwnWriteError> {
+) -> Result<Written, OwnWriteError> {
     let malformed = |error: BatchError| AppendError::Malformed(error.to_string());
     let header = BatchHeader::parse(&batch)
         .map_err(malformed)
         .map_err(OwnWriteError::Append)?;
     let mut held = partition.lock();
+    if held.leading().is_some_and(|leading| !leading.has_enough()) {
+        return Err(OwnWriteError::TooFewInSync);
+    }
     let (log, leader_epoch) = held.led_mut().map_err(|_| OwnWriteError::Gone)?;
+    let is_late = term.is_some_and(|term| term != leader_epoch);
+    if is_late && !mutation::is(Mutation::KeepCoordinator) {
+        return Err(OwnWriteError::Gone);
+    }
     let how = AppendAs {
         leader_epoch,
         now: now.wall,
@@ -181,15 +235,14 @@ pub(crate) fn write_own(
     }
     if header.is_control() {
         // A marker lets readers of committed records go on, whatever they lack.
-        held.wake_all();
+        held.wake_consumers();
     }
-    let high_watermark = held
-        .log()
-        .map_err(|_| OwnWriteError::Gone)?
-        .high_watermark();
-    Ok(Appended {
+    let log = held.log().map_err(|_| OwnWriteError::Gone)?;
+    Ok(Written {
         base: appended.base_offset,
-        high_watermark,
+        end: appended.last_offset.plus(1),
+        high_watermark: log.high_watermark(),
+        epoch: leader_epoch,
     })
 }
 

@@ -185,6 +185,7 @@ impl Broker {
     /// the broker does that work itself, within the calls that bring it.
     pub fn notify_work(&self, wake: Arc<dyn Wake>) {
         self.groups.notify(Arc::clone(&wake));
+        self.transactions.notify(Arc::clone(&wake));
         wake.wake();
         *self.work_wake.lock() = Some(wake);
     }
@@ -193,6 +194,7 @@ impl Broker {
     /// gives up leadership, publishes the image. It may wait for the disk.
     pub fn work(&self, now: Now) {
         self.answer_groups(now);
+        self.answer_transactions(now);
         loop {
             let applier = self.metadata.applier.lock();
             let steps = self.metadata.take_steps();

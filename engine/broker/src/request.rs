@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::failures::Failures;
+use crate::groups::Asker;
 use crate::outcome::{CloseReason, Outcome, Response, Wake};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
@@ -42,6 +43,14 @@ impl Request<'_> {
     /// The version of the request.
     pub(crate) const fn version(&self) -> i16 {
         self.envelope.version
+    }
+
+    /// Who is to be told of an answer that comes later.
+    pub(crate) const fn asker(&self) -> Asker<'_> {
+        Asker {
+            waker: self.waker,
+            now: self.now,
+        }
     }
 
     /// The body as a message of the library's.

@@ -171,6 +171,12 @@ impl GroupShard {
         self.release(world, Step::default())
     }
 
+    /// The offset that the high watermark must reach before anyone who waits for
+    /// it is told.
+    pub fn awaits(&self) -> Option<Offset> {
+        self.uncommitted.front().map(|(last, _)| last.plus(1))
+    }
+
     /// The coordinator moves elsewhere: everyone who waits is told.
     pub fn unload(mut self) -> Vec<(Token, Reply)> {
         let why = Refusal::NotCoordinator;

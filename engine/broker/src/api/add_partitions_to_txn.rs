@@ -4,6 +4,7 @@
 use crate::broker::Broker;
 use crate::groups::code_of;
 use crate::outcome::Outcome;
+use crate::replies::{Answer, Pending, respond_later};
 use crate::request::Request;
 use kafka_protocol::messages::add_partitions_to_txn_request::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
@@ -12,105 +13,136 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResponse, AddPartitionsToTxnResult,
     AddPartitionsToTxnTopicResult,
 };
+use plimsoll_cluster::Image;
 use plimsoll_coordinator::transaction::{
     AddPartitions, TopicPartition, TransactionCommand, TransactionReply,
 };
 use plimsoll_coordinator::{Producer, TopicName, TransactionalId};
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{PartitionIndex, ProducerEpoch, ProducerId};
 
 /// The first version for several transactions.
 const SEVERAL: i16 = 4;
 
-pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|request, query: AddPartitionsToTxnRequest| {
-        let version = request.version();
+pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
+    let query: AddPartitionsToTxnRequest = match request.decode() {
+        Ok(query) => query,
+        Err(reason) => return Outcome::Close(reason),
+    };
+    let envelope = request.envelope;
+    let version = envelope.version;
+    let transactions = if version >= SEVERAL {
+        query.transactions
+    } else {
+        vec![
+            AddPartitionsToTxnTransaction::default()
+                .with_transactional_id(query.v3_and_below_transactional_id)
+                .with_producer_id(query.v3_and_below_producer_id)
+                .with_producer_epoch(query.v3_and_below_producer_epoch)
+                .with_topics(query.v3_and_below_topics),
+        ]
+    };
+    let image = broker.image();
+    let mut missing = Vec::with_capacity(transactions.len());
+    let mut pending = Vec::with_capacity(transactions.len());
+    for transaction in &transactions {
+        let lacks = lacks(&image, transaction);
+        pending.push(if lacks.is_empty() {
+            let id = transaction.transactional_id.0.as_str();
+            broker.ask_transaction(id, command(transaction, version), request.asker())
+        } else {
+            Pending::Here(Err(ErrorCode::OperationNotAttempted))
+        });
+        missing.push(lacks);
+    }
+    let deadline = broker.commit_deadline(request.now);
+    respond_later(pending, deadline, move |answers| {
+        let of = transactions.iter().zip(missing).zip(answers);
+        let results = of
+            .map(|((transaction, lacks), answer)| answers_of(transaction, version, &lacks, answer));
         let response = AddPartitionsToTxnResponse::default();
-        if version >= SEVERAL {
-            let results = query.transactions.iter().map(|transaction| {
+        envelope.encode(&if version >= SEVERAL {
+            let result = |(transaction, topics): (&AddPartitionsToTxnTransaction, _)| {
                 AddPartitionsToTxnResult::default()
                     .with_transactional_id(transaction.transactional_id.clone())
-                    .with_topic_results(add(broker, transaction, version, request.now))
-            });
-            return response.with_results_by_transaction(results.collect());
-        }
-        let transaction = AddPartitionsToTxnTransaction::default()
-            .with_transactional_id(query.v3_and_below_transactional_id)
-            .with_producer_id(query.v3_and_below_producer_id)
-            .with_producer_epoch(query.v3_and_below_producer_epoch)
-            .with_topics(query.v3_and_below_topics);
-        response.with_results_by_topic_v3_and_below(add(broker, &transaction, version, request.now))
+                    .with_topic_results(topics)
+            };
+            let results = transactions.iter().zip(results).map(result);
+            response.with_results_by_transaction(results.collect())
+        } else {
+            response.with_results_by_topic_v3_and_below(results.flatten().collect())
+        })
     })
 }
 
-/// Adds all partitions of a transaction, or none when one does not exist.
-fn add(
-    broker: &Broker,
-    transaction: &AddPartitionsToTxnTransaction,
-    version: i16,
-    now: Now,
-) -> Vec<AddPartitionsToTxnTopicResult> {
-    let image = broker.image();
-    let exists = |topic: &str, index: i32| {
-        let found = image.topic(topic);
-        found.is_some_and(|found| found.partitions.contains_key(&PartitionIndex(index)))
+/// The partitions of a transaction that do not exist. Then none is added.
+fn lacks(image: &Image, transaction: &AddPartitionsToTxnTransaction) -> Vec<TopicPartition> {
+    let named = places(transaction);
+    let exists = |(topic, index): &TopicPartition| {
+        let found = image.topic(topic.as_str());
+        found.is_some_and(|found| found.partitions.contains_key(index))
     };
-    let named: Vec<(&str, i32)> = transaction
-        .topics
-        .iter()
-        .flat_map(|topic| {
-            topic
-                .partitions
-                .iter()
-                .map(|index| (topic.name.0.as_str(), *index))
-        })
-        .collect();
-    if named.iter().any(|(topic, index)| !exists(topic, *index)) {
-        return answers(&transaction.topics, |topic, index| {
-            if exists(topic, index) {
-                ErrorCode::OperationNotAttempted
-            } else {
-                ErrorCode::UnknownTopicOrPartition
-            }
-        });
-    }
-    let partitions: Vec<TopicPartition> = named
-        .iter()
-        .map(|(topic, index)| (TopicName::from(*topic), PartitionIndex(*index)))
-        .collect();
-    let id = transaction.transactional_id.0.as_str();
-    let command = TransactionCommand::AddPartitions(AddPartitions {
-        id: TransactionalId::from(id),
+    named.filter(|place| !exists(place)).collect()
+}
+
+fn places(
+    transaction: &AddPartitionsToTxnTransaction,
+) -> impl Iterator<Item = TopicPartition> + '_ {
+    transaction.topics.iter().flat_map(|topic| {
+        let name = TopicName::from(topic.name.0.as_str());
+        let indexes = topic.partitions.iter();
+        indexes.map(move |index| (name.clone(), PartitionIndex(*index)))
+    })
+}
+
+fn command(transaction: &AddPartitionsToTxnTransaction, version: i16) -> TransactionCommand {
+    TransactionCommand::AddPartitions(AddPartitions {
+        id: TransactionalId::from(transaction.transactional_id.0.as_str()),
         producer: Producer {
             id: ProducerId(transaction.producer_id.0),
             epoch: ProducerEpoch(transaction.producer_epoch),
         },
-        partitions,
-        client_version: 0,
+        partitions: places(transaction).collect(),
+        // Nodes that add partitions for their clients ask in these versions.
+        client_version: if version >= SEVERAL { 2 } else { 0 },
         verify_only: transaction.verify_only,
-    });
-    match broker.transact(id, command, now) {
-        Ok(TransactionReply::AddPartitions(Ok(missing))) => {
-            answers(&transaction.topics, |topic, index| {
-                let lacks = |(name, at): &TopicPartition| {
-                    name.as_str() == topic && *at == PartitionIndex(index)
-                };
-                if !missing.iter().any(lacks) {
-                    ErrorCode::None
-                } else if version >= 5 {
-                    ErrorCode::TransactionAbortable
-                } else {
-                    ErrorCode::InvalidTxnState
-                }
-            })
-        }
+    })
+}
+
+/// What became of a transaction's partitions.
+fn answers_of(
+    transaction: &AddPartitionsToTxnTransaction,
+    version: i16,
+    lacks: &[TopicPartition],
+    answer: Answer<TransactionReply>,
+) -> Vec<AddPartitionsToTxnTopicResult> {
+    let topics = &transaction.topics;
+    let is_in = |places: &[TopicPartition], topic: &str, index: i32| {
+        let same = |(name, at): &TopicPartition| name.as_str() == topic && at.get() == index;
+        places.iter().any(same)
+    };
+    if !lacks.is_empty() {
+        return answers(topics, |topic, index| match is_in(lacks, topic, index) {
+            true => ErrorCode::UnknownTopicOrPartition,
+            false => ErrorCode::OperationNotAttempted,
+        });
+    }
+    match answer {
+        Ok(TransactionReply::AddPartitions(Ok(missing))) => answers(topics, |topic, index| {
+            if !is_in(&missing, topic, index) {
+                ErrorCode::None
+            } else if version >= 5 {
+                ErrorCode::TransactionAbortable
+            } else {
+                ErrorCode::InvalidTxnState
+            }
+        }),
         Ok(TransactionReply::AddPartitions(Err(why))) => {
             let code = fenced_before(2, version, code_of(why));
-            answers(&transaction.topics, |_, _| code)
+            answers(topics, |_, _| code)
         }
-        Ok(_) => answers(&transaction.topics, |_, _| ErrorCode::UnknownServerError),
-        Err(code) => answers(&transaction.topics, |_, _| code),
+        Ok(_) => answers(topics, |_, _| ErrorCode::UnknownServerError),
+        Err(code) => answers(topics, |_, _| code),
     }
 }
 

@@ -49,11 +49,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
 }
 
 fn words(code: ErrorCode) -> Option<StrBytes> {
-    const ALONE: &str = "transactions are offered by a node that is alone, not by a cluster";
-    code.is_error().then(|| match code {
-        ErrorCode::UnsupportedVersion => text(ALONE),
-        code => text(code.name()),
-    })
+    code.is_error().then(|| text(code.name()))
 }
 
 fn place(found: Result<(NodeId, String, u16), ErrorCode>) -> (BrokerId, StrBytes, i32, ErrorCode) {
@@ -73,23 +69,16 @@ fn find(
     const TRANSACTION: i8 = 1;
     let topic = match key_type {
         GROUP => OFFSETS_TOPIC,
-        // Its replies, markers and verifications stay within one node.
-        TRANSACTION if !broker.is_alone() => return Err(ErrorCode::UnsupportedVersion),
         TRANSACTION if key.is_empty() => return Err(ErrorCode::InvalidRequest),
         TRANSACTION => TRANSACTIONS_TOPIC,
         _ => return Err(ErrorCode::InvalidRequest),
     };
-    let index = broker.partition_of_internal(topic, key, request.now)?;
-    let image = broker.image();
-    let leader = image
-        .topic(topic)
-        .and_then(|topic| topic.partitions.get(&index.into()))
-        .map(|partition| partition.leader)
-        .ok_or(ErrorCode::CoordinatorNotAvailable)?;
-    let endpoint = image
+    let leader = broker.coordinator_of(topic, key, request.now)?;
+    let endpoint = broker
+        .image()
         .brokers()
         .get(&leader)
-        .and_then(|broker| broker.endpoint(&request.connection.listener.name))
+        .and_then(|broker| broker.endpoint(&request.connection.listener.name).cloned())
         .ok_or(ErrorCode::CoordinatorNotAvailable)?;
-    Ok((leader, endpoint.host.clone(), endpoint.port))
+    Ok((leader, endpoint.host, endpoint.port))
 }

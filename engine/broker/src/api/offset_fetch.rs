@@ -3,8 +3,9 @@
 
 use crate::broker::Broker;
 use crate::convert::{text, topic};
-use crate::groups::code_of;
+use crate::groups::{Question, code_of};
 use crate::outcome::Outcome;
+use crate::replies::Answer;
 use crate::request::Request;
 use kafka_protocol::messages::offset_fetch_request::{OffsetFetchRequest, OffsetFetchRequestGroup};
 use kafka_protocol::messages::offset_fetch_response::{
@@ -15,43 +16,56 @@ use plimsoll_coordinator::command::{FetchedOffset, OffsetFetch};
 use plimsoll_coordinator::reply::FetchedTopics;
 use plimsoll_coordinator::{Command, GroupId, MemberId, Refusal, Reply, TopicName};
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::time::Now;
 use plimsoll_wire::types::PartitionIndex;
 use std::sync::Arc;
 
 /// The first version for several groups.
 const SEVERAL: i16 = 8;
 
-pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|request, query: OffsetFetchRequest| {
-        let response = OffsetFetchResponse::default();
-        if request.version() >= SEVERAL {
-            let groups = query.groups.iter().map(|group| {
-                let fetch = of_group(group, query.require_stable);
-                group_answer(group, fetch_one(broker, fetch, request.now))
-            });
-            return response.with_groups(groups.collect());
-        }
-        let topics = query.topics.as_ref().map(|topics| {
-            let one =
-                |t: &kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic| {
-                    wanted(&t.name.0, &t.partition_indexes)
-                };
-            topics.iter().map(one).collect()
+pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
+    let query: OffsetFetchRequest = match request.decode() {
+        Ok(query) => query,
+        Err(reason) => return Outcome::Close(reason),
+    };
+    if request.version() >= SEVERAL {
+        let groups = query.groups.clone();
+        let stable = query.require_stable;
+        let questions = query.groups.iter().map(|group| Question {
+            group: &group.group_id.0,
+            command: Command::Fetch(of_group(group, stable)),
         });
-        let fetch = OffsetFetch {
-            group: GroupId::from(query.group_id.0.as_str()),
-            member: None,
-            epoch: -1,
-            topics,
-            require_stable: query.require_stable,
+        return broker.coordinate_all(&request, questions, move |envelope, answers| {
+            let shown = groups.iter().zip(answers);
+            let shown = shown.map(|(group, answer)| group_answer(group, fetched(answer)));
+            envelope.encode(&OffsetFetchResponse::default().with_groups(shown.collect()))
+        });
+    }
+    let topics = query.topics.as_ref().map(|topics| {
+        let one = |t: &kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic| {
+            wanted(&t.name.0, &t.partition_indexes)
         };
-        single_answer(
-            request.version(),
-            &query,
-            fetch_one(broker, fetch, request.now),
-        )
+        topics.iter().map(one).collect()
+    });
+    let fetch = OffsetFetch {
+        group: GroupId::from(query.group_id.0.as_str()),
+        member: None,
+        epoch: -1,
+        topics,
+        require_stable: query.require_stable,
+    };
+    let group = query.group_id.clone();
+    let command = Command::Fetch(fetch);
+    broker.coordinate(&request, &group.0, command, move |envelope, answer| {
+        let response = single_answer(envelope.version, &query, fetched(answer));
+        envelope.encode(&response)
     })
+}
+
+fn fetched(answer: Answer<Reply>) -> Result<FetchedTopics, ErrorCode> {
+    match answer? {
+        Reply::Fetch(fetched) => fetched.map_err(code_of),
+        _ => Err(ErrorCode::UnknownServerError),
+    }
 }
 
 fn wanted(name: &str, partitions: &[i32]) -> (TopicName, Vec<PartitionIndex>) {
@@ -77,14 +91,6 @@ fn of_group(group: &OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetc
                 .collect()
         }),
         require_stable,
-    }
-}
-
-fn fetch_one(broker: &Broker, fetch: OffsetFetch, now: Now) -> Result<FetchedTopics, ErrorCode> {
-    let group = fetch.group.clone();
-    match broker.coordinate_now(group.as_str(), Command::Fetch(fetch), now)? {
-        Reply::Fetch(fetched) => fetched.map_err(code_of),
-        _ => Err(ErrorCode::UnknownServerError),
     }
 }
 

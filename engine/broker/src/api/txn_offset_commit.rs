@@ -3,11 +3,14 @@
 
 use super::committing::{Verdict, keep_known};
 use crate::broker::Broker;
-use crate::outcome::{Outcome, Response};
+use crate::groups::{Asker, Question, one};
+use crate::outcome::{Outcome, Response, Wake};
+use crate::parked::{Parked, Waiting};
 use crate::partition::Partition;
+use crate::replies::respond_later;
 use crate::request::{Envelope, Request};
 use crate::topic_name::OFFSETS_TOPIC;
-use crate::transactions::{Guard, Transacting};
+use crate::transactions::{Transacting, Verification, Verified};
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
@@ -17,7 +20,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
 use plimsoll_coordinator::command::{CommitPartition, TxnOffsetCommit};
 use plimsoll_coordinator::{Command, GroupId, InstanceId, MemberId, Producer, Reply, TopicName};
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::time::Now;
+use plimsoll_wire::time::{Instant, Now};
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use std::sync::Arc;
 
@@ -30,6 +33,7 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Err(reason) => return Outcome::Close(reason),
     };
     let envelope = request.envelope;
+    let asker = request.asker();
     let transacting = Transacting {
         id: &query.transactional_id.0,
         producer: Producer {
@@ -38,44 +42,133 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         },
         adds: request.version() >= BROKER_ADDS,
     };
-    let (partition, guard) = match verify(broker, &query.group_id.0, &transacting, request.now) {
-        Ok(verified) => verified,
+    let partition = match partition_of(broker, &query.group_id.0, asker.now) {
+        Ok(partition) => partition,
         Err(code) => return Outcome::Ready(respond(envelope, &query.topics, Err(code))),
     };
-    let producer = transacting.producer;
-    let command = Command::TxnCommit(commit(broker, &query, producer));
-    let still_open = || match partition.lock().admits(producer, Some(guard)) {
-        true => Ok(()),
-        false => Err(ErrorCode::InvalidTxnState),
+    let asked = vec![Arc::clone(&partition)];
+    let mut verification = broker.verify_transaction(&transacting, asked, asker);
+    if verification.is_here() {
+        let verified = verification.settle();
+        return commit(broker, (envelope, asker), query, &partition, &verified);
+    }
+    let deadline = broker.commit_deadline(asker.now);
+    let parked = ParkedCommit {
+        envelope,
+        waker: Arc::clone(asker.waker),
+        deadline,
+        partition,
+        stage: Stage::Verifying(verification, Some(Box::new(query))),
     };
-    let topics = query.topics;
-    broker.coordinate_if(
-        &request,
-        &query.group_id.0,
-        command,
-        still_open,
-        move |envelope, reply| respond(envelope, &topics, reply),
-    )
+    Outcome::Parked(Parked::new(deadline, parked))
 }
 
-/// Makes sure that the group's partition is in the transaction.
-fn verify(
-    broker: &Broker,
-    group: &str,
-    transacting: &Transacting<'_>,
-    now: Now,
-) -> Result<(Arc<Partition>, Guard), ErrorCode> {
+/// The partition of the offsets topic that holds a group, when this node
+/// coordinates it.
+fn partition_of(broker: &Broker, group: &str, now: Now) -> Result<Arc<Partition>, ErrorCode> {
     let index = PartitionIndex(broker.group_partition(group, now)?);
     let partition = broker.catalog().partition(OFFSETS_TOPIC, index)?.clone();
-    let verified = broker.verify_transaction(transacting, &partition, now);
-    match verified.map_err(|refusal| refusal.code) {
-        Ok(guard) => Ok((partition, guard)),
-        Err(ErrorCode::NotEnoughReplicas) => Err(ErrorCode::CoordinatorNotAvailable),
-        Err(code) => Err(code),
+    match partition.lock().led_epoch() {
+        Err(ErrorCode::NotLeaderOrFollower) => return Err(ErrorCode::NotCoordinator),
+        led => led?,
+    };
+    Ok(partition)
+}
+
+/// Commits under the guard of a verification.
+fn commit(
+    broker: &Broker,
+    (envelope, asker): (Envelope, Asker<'_>),
+    query: TxnOffsetCommitRequest,
+    partition: &Arc<Partition>,
+    verified: &Verified,
+) -> Outcome {
+    let producer = Producer {
+        id: ProducerId(query.producer_id.0),
+        epoch: ProducerEpoch(query.producer_epoch),
+    };
+    let guard = match verified.guard(partition, producer) {
+        Ok(guard) => guard,
+        Err(refusal) => {
+            let code = match refusal.code {
+                ErrorCode::NotEnoughReplicas => ErrorCode::CoordinatorNotAvailable,
+                code => code,
+            };
+            return Outcome::Ready(respond(envelope, &query.topics, Err(code)));
+        }
+    };
+    let question = Question {
+        group: &query.group_id.0,
+        command: Command::TxnCommit(what(broker, &query, producer)),
+    };
+    let still_open = || {
+        let admitted = partition.lock().admit(producer, Some(guard));
+        admitted.map_err(|code| match code {
+            ErrorCode::NotLeaderOrFollower => ErrorCode::NotCoordinator,
+            code => code,
+        })
+    };
+    let pending = broker.ask_group(question, still_open, asker);
+    let deadline = broker.commit_deadline(asker.now);
+    let topics = query.topics;
+    respond_later(vec![pending], deadline, move |answers| {
+        respond(envelope, &topics, one(answers))
+    })
+}
+
+/// How far a request is.
+enum Stage {
+    /// The transaction's coordinator was asked about the request.
+    Verifying(Verification, Option<Box<TxnOffsetCommitRequest>>),
+    /// The offsets are written, and not everywhere yet.
+    Written(Parked),
+}
+
+/// A request that waits for another node's word, then for its replicas.
+struct ParkedCommit {
+    envelope: Envelope,
+    waker: Arc<dyn Wake>,
+    deadline: Instant,
+    partition: Arc<Partition>,
+    stage: Stage,
+}
+
+impl Waiting for ParkedCommit {
+    fn poll(&mut self, broker: &Broker, now: Now, expired: bool) -> Option<Response> {
+        let (verified, query) = match &mut self.stage {
+            Stage::Written(parked) => {
+                let response = parked.poll(broker, now);
+                self.deadline = parked.deadline();
+                return response;
+            }
+            Stage::Verifying(verification, query) => {
+                if !expired && !verification.is_here() {
+                    return None;
+                }
+                (verification.settle(), query.take()?)
+            }
+        };
+        let waker = Arc::clone(&self.waker);
+        let asker = Asker { waker: &waker, now };
+        let who = (self.envelope, asker);
+        match commit(broker, who, *query, &self.partition, &verified) {
+            Outcome::Parked(parked) => {
+                self.deadline = parked.deadline();
+                self.stage = Stage::Written(parked);
+                None
+            }
+            Outcome::Ready(response) | Outcome::Last(response, _) => Some(response),
+            // A commit is always answered.
+            Outcome::NoReply | Outcome::Close(_) => Some(Response::default()),
+        }
+    }
+
+    fn renew(&self, _: Now) -> Option<Instant> {
+        Some(self.deadline)
     }
 }
 
-fn commit(broker: &Broker, query: &TxnOffsetCommitRequest, producer: Producer) -> TxnOffsetCommit {
+fn what(broker: &Broker, query: &TxnOffsetCommitRequest, producer: Producer) -> TxnOffsetCommit {
     let topics = query.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(partition);
         (TopicName::from(topic.name.0.as_str()), partitions.collect())

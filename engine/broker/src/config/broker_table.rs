@@ -156,7 +156,7 @@ pub const COORDINATOR_PROPERTIES: &[Property] = &[
     p("offsets.topic.compression.codec", Kind::Int(0, 4), "0", "The codec of the offsets topic.").refused("offsets are stored uncompressed"),
     p("offsets.retention.minutes", Kind::Int(1, INT), "10080", "How long an empty group's offsets are kept."),
     p("offsets.retention.check.interval.ms", Kind::Long(1, LONG), "600000", "How often expired offsets are looked for."),
-    p("offsets.commit.timeout.ms", Kind::Int(1, INT), "5000", "How long a commit waits for its replicas.").no_effect("a commit waits until it is replicated or the coordinator moves"),
+    p("offsets.commit.timeout.ms", Kind::Int(1, INT), "5000", "How long a commit waits for its replicas."),
     p("transaction.state.log.num.partitions", Kind::Int(1, INT), "50", "The partitions of the transactions topic."),
     p("transaction.state.log.replication.factor", Kind::Short(1, i16::MAX as i64), "3", "The replicas of the transactions topic, at most one per node."),
     p("transaction.state.log.min.isr", Kind::Int(1, INT), "2", "The in-sync replicas of the transactions topic, at most its replicas."),

@@ -10,6 +10,8 @@ pub struct ClusterLimits {
     pub heartbeat_interval: Duration,
     /// How long a broker may be silent before it is fenced.
     pub session_timeout: Duration,
+    /// How long a controller may be cut off before another is elected.
+    pub election_timeout: Duration,
     /// How long a follower may lag before it leaves the ISR.
     pub lag_max: Duration,
     /// How long a follower's fetch waits at the leader.
@@ -55,6 +57,7 @@ impl ClusterLimits {
         Self {
             heartbeat_interval: ms("broker.heartbeat.interval.ms"),
             session_timeout: ms("broker.session.timeout.ms"),
+            election_timeout: ms("controller.quorum.fetch.timeout.ms"),
             lag_max: ms("replica.lag.time.max.ms"),
             fetch_wait: ms("replica.fetch.wait.max.ms"),
             fetch_bytes_min: int("replica.fetch.min.bytes"),

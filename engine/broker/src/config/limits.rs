@@ -41,6 +41,8 @@ pub struct Limits {
     pub clean_bytes_per_second: f64,
     /// The partitions of the offsets topic.
     pub offsets_partitions: i32,
+    /// How long what a coordinator writes may take to be replicated.
+    pub offsets_commit_timeout: Duration,
     /// The partitions of the transactions topic.
     pub transaction_partitions: i32,
     /// What replication and membership ask.
@@ -90,6 +92,7 @@ impl Limits {
                 .and_then(|rate| rate.parse().ok())
                 .unwrap_or(f64::MAX),
             offsets_partitions: count("offsets.topic.num.partitions"),
+            offsets_commit_timeout: period("offsets.commit.timeout.ms"),
             transaction_partitions: count("transaction.state.log.num.partitions"),
             cluster: ClusterLimits::of(layers),
         }
@@ -130,10 +133,12 @@ mod tests {
             clean_map_bytes: (128 << 20) / 10 * 9,
             clean_bytes_per_second: f64::MAX,
             offsets_partitions: 50,
+            offsets_commit_timeout: Duration::from_secs(5),
             transaction_partitions: 50,
             cluster: ClusterLimits {
                 heartbeat_interval: Duration::from_secs(2),
                 session_timeout: Duration::from_secs(9),
+                election_timeout: Duration::from_secs(2),
                 lag_max: Duration::from_secs(30),
                 fetch_wait: Duration::from_millis(500),
                 fetch_bytes_min: 1,

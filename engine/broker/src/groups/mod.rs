@@ -5,16 +5,14 @@
 //! then it goes on. Its lock is held meanwhile, and taken before a partition's,
 //! never after.
 
-mod replicated;
 mod settings;
-mod wait;
 
 use crate::broker::Broker;
-use crate::outcome::Outcome;
-use crate::outcome::Wake;
-use crate::own_log::{OwnLog, OwnWriteError, Replayed, write_own};
-use crate::parked::Parked;
+use crate::news::{News, Note};
+use crate::outcome::{Outcome, Response, Wake};
+use crate::own_log::{OwnLog, OwnWriteError, Replayed, Written};
 use crate::partition::Partition;
+use crate::replies::{Answer, Pending, Slot, Waiting, respond_later};
 use crate::request::{Envelope, Request};
 use crate::topic_name::OFFSETS_TOPIC;
 use parking_lot::Mutex;
@@ -24,14 +22,13 @@ use plimsoll_coordinator::{
     Topics, World, drive, partition_for,
 };
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::{Instant, Now};
-use plimsoll_wire::types::{PartitionIndex, ProducerId};
-use replicated::{News, Note};
+use plimsoll_wire::types::{NodeId, PartitionIndex, ProducerId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use wait::{Encode, ParkedGroup, Slot, Waiting};
 
 pub(crate) use settings::group_config;
 
@@ -47,7 +44,24 @@ pub(crate) struct Groups {
 struct Shard {
     coordinator: Mutex<GroupShard>,
     log: OwnLog,
-    waiting: Waiting,
+    waiting: Waiting<Reply>,
+}
+
+/// What a request asks of a group's coordinator.
+pub(crate) struct Question<'a> {
+    /// The group.
+    pub(crate) group: &'a str,
+    /// What is asked.
+    pub(crate) command: Command,
+}
+
+/// Who asks, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// Told when an answer comes that was waited for.
+    pub(crate) waker: &'a Arc<dyn Wake>,
+    /// Now.
+    pub(crate) now: Now,
 }
 
 /// The topics, as assignors see them.
@@ -160,59 +174,71 @@ impl Broker {
         request: &Request<'_>,
         group: &str,
         command: Command,
-        encode: impl FnOnce(Envelope, Result<Reply, ErrorCode>) -> crate::Response + Send + 'static,
-    ) -> Outcome {
-        self.coordinate_if(request, group, command, || Ok(()), encode)
-    }
-
-    /// As [`Broker::coordinate`], if `check` still agrees once the coordinator
-    /// is at hand: nothing else is written to its partition meanwhile.
-    pub(crate) fn coordinate_if(
-        &self,
-        request: &Request<'_>,
-        group: &str,
-        command: Command,
-        check: impl FnOnce() -> Result<(), ErrorCode>,
-        encode: impl FnOnce(Envelope, Result<Reply, ErrorCode>) -> crate::Response + Send + 'static,
+        encode: impl FnOnce(Envelope, Answer<Reply>) -> Response + Send + 'static,
     ) -> Outcome {
         let envelope = request.envelope;
-        let shard = match self.shard_of(group, request.now) {
+        let deadline = self.coordinator_deadline(&command, request.now);
+        let question = Question { group, command };
+        let asker = request.asker();
+        let pending = self.ask_group(question, || Ok(()), asker);
+        respond_later(vec![pending], deadline, move |answers| {
+            encode(envelope, one(answers))
+        })
+    }
+
+    /// Asks the coordinators of several groups, and answers when all have
+    /// replied, in the order of the questions.
+    pub(crate) fn coordinate_all<'a>(
+        &self,
+        request: &Request<'_>,
+        questions: impl Iterator<Item = Question<'a>>,
+        encode: impl FnOnce(Envelope, Vec<Answer<Reply>>) -> Response + Send + 'static,
+    ) -> Outcome {
+        let envelope = request.envelope;
+        let deadline = self.commit_deadline(request.now);
+        let ask = |question| self.ask_group(question, || Ok(()), request.asker());
+        respond_later(questions.map(ask).collect(), deadline, move |answers| {
+            encode(envelope, answers)
+        })
+    }
+
+    /// Asks a group's coordinator, if `check` still agrees once the coordinator
+    /// is at hand: nothing else is written to its partition meanwhile.
+    pub(crate) fn ask_group(
+        &self,
+        question: Question<'_>,
+        check: impl FnOnce() -> Result<(), ErrorCode>,
+        asker: Asker<'_>,
+    ) -> Pending<Reply> {
+        let shard = match self.shard_of(question.group, asker.now) {
             Ok(shard) => shard,
-            Err(code) => return Outcome::Ready(encode(envelope, Err(code))),
+            Err(code) => return Pending::Here(Err(code)),
         };
         let token = self.groups.token();
-        let slot = Slot::new(Arc::clone(request.waker));
+        let slot = Slot::new(asker.waker);
         shard.waiting.add(token, &slot);
-        let reply = self.command(&shard, (token, command), check, request.now);
-        match reply.map(|reply| reply.or_else(|| slot.take())) {
-            Err(code) => {
+        let reply = self.command(&shard, (token, question.command), check, asker.now);
+        match reply.transpose().or_else(|| slot.take()) {
+            Some(answer) => {
                 shard.waiting.forget(token);
-                Outcome::Ready(encode(envelope, Err(code)))
+                Pending::Here(answer)
             }
-            Ok(Some(reply)) => {
-                shard.waiting.forget(token);
-                Outcome::Ready(encode(envelope, Ok(reply)))
-            }
-            Ok(None) => {
-                let encode: Encode = Box::new(move |reply| encode(envelope, reply));
-                let parked = ParkedGroup::new(slot, encode, move || shard.waiting.forget(token));
-                // The coordinator's own deadlines bound the wait.
-                Outcome::Parked(Parked::new(Instant(Duration::MAX), parked))
-            }
+            None => Pending::Coming(slot),
         }
     }
 
-    /// Asks a group's coordinator something that is answered at once.
-    pub(crate) fn coordinate_now(
-        &self,
-        group: &str,
-        command: Command,
-        now: Now,
-    ) -> Result<Reply, ErrorCode> {
-        let shard = self.shard_of(group, now)?;
-        let token = self.groups.token();
-        self.command(&shard, (token, command), || Ok(()), now)?
-            .ok_or(ErrorCode::CoordinatorNotAvailable)
+    /// By when a command is answered at the latest. The members of a group wait
+    /// for each other as long as the coordinator's own deadlines let them.
+    fn coordinator_deadline(&self, command: &Command, now: Now) -> Instant {
+        match command {
+            Command::Join(_) | Command::Sync(_) => Instant(Duration::MAX),
+            _ => self.commit_deadline(now),
+        }
+    }
+
+    /// How long a coordinator's records may take to be replicated.
+    pub(crate) fn commit_deadline(&self, now: Now) -> Instant {
+        now.mono.after(self.limits().offsets_commit_timeout)
     }
 
     fn command(
@@ -278,6 +304,9 @@ impl Broker {
             if let Some(high_watermark) = shard.log.high_watermark() {
                 let step = coordinator.committed(world, high_watermark);
                 shard.carry_out(&mut coordinator, world, step, None);
+                if let Some(upto) = coordinator.awaits() {
+                    shard.log.await_replicas(upto);
+                }
             }
         }
     }
@@ -308,18 +337,16 @@ impl Broker {
     /// tells its coordinator.
     pub(crate) fn end_group_transaction(
         &self,
-        partition: &Arc<Partition>,
+        index: PartitionIndex,
         marker: Vec<u8>,
         (producer, committed): (ProducerId, bool),
         now: Now,
-    ) -> Result<(), OwnWriteError> {
-        let shard = self
-            .shard(partition.index, now)
-            .map_err(|_| OwnWriteError::Gone)?;
+    ) -> Result<Written, OwnWriteError> {
+        let shard = self.shard(index, now).map_err(|_| OwnWriteError::Gone)?;
         let mut coordinator = shard.coordinator.lock();
-        write_own(partition, marker, now)?;
+        let written = shard.log.write(marker, now)?;
         coordinator.replay_marker(producer, committed);
-        Ok(())
+        Ok(written)
     }
 
     fn topics_seen(&self) -> ImageTopics {
@@ -341,18 +368,25 @@ impl Broker {
         let leads = |p: &&Arc<Partition>| !p.is_offline() && p.leader() == self.node();
         let usable = partitions.iter().filter(leads);
         for index in usable.map(|partition| partition.index) {
-            if let Err(code) = self.shard(index, now) {
-                tracing::error!(
+            match self.shard(index, now) {
+                // Its replicas are not all heard of yet: it is tried again.
+                Ok(_) | Err(ErrorCode::CoordinatorLoadInProgress) => {}
+                Err(code) => tracing::error!(
                     partition = index.get(),
                     code = code.name(),
                     "groups not loaded"
-                );
+                ),
             }
         }
     }
 
     fn shard_of(&self, group: &str, now: Now) -> Result<Arc<Shard>, ErrorCode> {
-        self.shard(PartitionIndex(self.group_partition(group, now)?), now)
+        let shard = self.shard(PartitionIndex(self.group_partition(group, now)?), now)?;
+        if self.has_lease(now) {
+            Ok(shard)
+        } else {
+            Err(ErrorCode::CoordinatorNotAvailable)
+        }
     }
 
     /// The partition of the offsets topic that holds a group; the topic is
@@ -383,9 +417,31 @@ impl Broker {
         ))
     }
 
+    /// The node that coordinates what `key` names: the leader of its partition
+    /// of one of the broker's own topics.
+    pub(crate) fn coordinator_of(
+        &self,
+        topic: &str,
+        key: &str,
+        now: Now,
+    ) -> Result<NodeId, ErrorCode> {
+        let index = self.partition_of_internal(topic, key, now)?;
+        let image = self.image();
+        let partitions = image.topic(topic).map(|topic| &topic.partitions);
+        let leader = partitions
+            .and_then(|partitions| partitions.get(&index.into()))
+            .map(|partition| partition.leader);
+        leader
+            .filter(|leader| *leader != NodeId::NONE)
+            .ok_or(ErrorCode::CoordinatorNotAvailable)
+    }
+
     /// This node leads a partition of the offsets topic no more, or in another
     /// term: whoever comes next replays it.
     pub(crate) fn resign_groups(&self, index: PartitionIndex) {
+        if mutation::is(Mutation::KeepCoordinator) {
+            return;
+        }
         let shard = self.groups.shards.lock().remove(&index);
         if let Some(shard) = shard {
             shard.waiting.abandon();
@@ -412,7 +468,7 @@ impl Broker {
             index,
             news: Arc::clone(&self.groups.news),
         };
-        let log = OwnLog::watched(partition, Arc::new(note));
+        let log = OwnLog::of(partition, Arc::new(note))?;
         let high_watermark = log.replay(|replayed| match replayed {
             Replayed::Record {
                 offset,
@@ -447,4 +503,10 @@ impl Broker {
         shards.insert(index, Arc::clone(&shard));
         Ok(shard)
     }
+}
+
+/// The answer to the only question.
+pub(crate) fn one<R>(answers: Vec<Answer<R>>) -> Answer<R> {
+    let first = answers.into_iter().next();
+    first.unwrap_or(Err(ErrorCode::UnknownServerError))
 }

@@ -159,7 +159,22 @@ impl Held {
     /// Whether a producer's transaction is open here, or has been verified
     /// under `guard` and not ended since.
     pub(crate) fn admits(&self, producer: Producer, guard: Option<Guard>) -> bool {
-        self.is_open_to(producer) || guard.is_some_and(|g| self.guards.stands(producer.id, g))
+        self.is_open_to(producer)
+            || guard.is_some_and(|g| self.guards.stands(producer.id, g))
+            || (guard.is_some() && mutation::is(Mutation::IgnoreGuards))
+    }
+
+    /// As [`Held::admits`], with the error of records that are not.
+    pub(crate) fn admit(&self, producer: Producer, guard: Option<Guard>) -> Result<(), ErrorCode> {
+        self.led_epoch()?;
+        if self.admits(producer, guard) {
+            Ok(())
+        } else if guard.is_some_and(|guard| self.guards.is_of_another_term(guard)) {
+            // Nobody knows whether it has ended: the client asks once more.
+            Err(ErrorCode::NotLeaderOrFollower)
+        } else {
+            Err(ErrorCode::InvalidTxnState)
+        }
     }
 
     pub(super) fn play(&mut self, orders: Orders<'_>) -> bool {
@@ -168,6 +183,8 @@ impl Held {
         if image.leader != me || !orders.may_lead {
             let led = matches!(self.role, Role::Leading(_));
             self.role = Role::Following(image.leader_epoch);
+            // Another writes the markers that would lower them.
+            self.guards.lower_all();
             if mutation::is(Mutation::TruncateByHighWatermark)
                 && let State::Open(log) = &mut self.state
             {
@@ -188,6 +205,7 @@ impl Held {
             role => {
                 let leading = Leading::begin(me, image, end, orders.now, in_sync_min);
                 *role = Role::Leading(Box::new(leading));
+                self.guards.lower_all();
                 if let State::Open(log) = &mut self.state {
                     log.begin_epoch(image.leader_epoch);
                 }
@@ -253,6 +271,12 @@ impl Held {
             log.set_high_watermark(to);
             self.wake_readers(to);
         }
+    }
+
+    /// Consumers should look again: they may read further than they could.
+    pub(crate) fn wake_consumers(&mut self) {
+        let high_watermark = self.log().map_or(Offset(-1), PartitionLog::high_watermark);
+        self.wake_readers(high_watermark);
     }
 
     fn wake_readers(&mut self, high_watermark: Offset) {

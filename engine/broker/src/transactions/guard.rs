@@ -22,6 +22,8 @@ pub(crate) struct Guard(u64);
 pub(crate) struct Guards {
     standing: HashMap<ProducerId, Guard>,
     raised: u64,
+    /// Guards up to this one were raised before the leader's term began.
+    before_term: u64,
 }
 
 impl Guards {
@@ -41,6 +43,17 @@ impl Guards {
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.standing.is_empty()
+    }
+
+    /// The leader's term has begun or ended: markers may be written elsewhere.
+    pub(crate) fn lower_all(&mut self) {
+        self.standing.clear();
+        self.before_term = self.raised;
+    }
+
+    /// Whether the guard was raised in an earlier term of this node's.
+    pub(crate) const fn is_of_another_term(&self, guard: Guard) -> bool {
+        guard.0 <= self.before_term
     }
 
     /// The transaction has begun here, has ended, or is none.
@@ -69,6 +82,19 @@ mod tests {
         guards.lower(ONE);
         assert!(!guards.stands(ONE, first));
         assert!(guards.stands(OTHER, other));
+    }
+
+    #[test]
+    fn no_guard_outlives_the_leaders_term() {
+        let mut guards = Guards::default();
+        let before = guards.raise(ONE);
+        guards.lower_all();
+        assert!(!guards.stands(ONE, before));
+        assert!(guards.is_of_another_term(before));
+        let after = guards.raise(ONE);
+        assert!(guards.stands(ONE, after));
+        assert!(!guards.stands(ONE, before));
+        assert!(!guards.is_of_another_term(after));
     }
 
     #[test]

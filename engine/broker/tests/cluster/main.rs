@@ -3,4 +3,5 @@
 mod groups;
 mod membership;
 mod replication;
+mod transactions;
 mod world;

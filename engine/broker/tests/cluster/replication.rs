@@ -49,7 +49,7 @@ fn produce(world: &mut World, node: usize, value: &str, acks: i16) -> (ErrorCode
 }
 
 /// A frame's body after its length and header.
-fn body_of(api: ApiKey, frame: &[u8]) -> BytesMut {
+pub fn body_of(api: ApiKey, frame: &[u8]) -> BytesMut {
     let frame = &frame[4..];
     let (header, at) = plimsoll_wire::header::RequestHeader::decode(frame).expect("a header");
     assert_eq!(header.spec.key, api);

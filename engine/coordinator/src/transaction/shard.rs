@@ -259,6 +259,12 @@ impl TransactionShard {
         }
     }
 
+    /// The offset that the high watermark must reach before anything that waits
+    /// for it goes on.
+    pub fn awaits(&self) -> Option<Offset> {
+        self.uncommitted.front().map(|waiting| waiting.last.plus(1))
+    }
+
     /// The coordinator moves elsewhere: everyone who waits is told.
     pub fn unload(self) -> Vec<(Token, TransactionReply)> {
         let open = self.open.and_then(|o| o.answer);

@@ -5,7 +5,7 @@ use crate::broker::Broker;
 use crate::partition::Partition;
 use crate::refusal::Refusal;
 use crate::topic_settings::TopicSettings;
-use crate::transactions::{Guard, Transacting};
+use crate::transactions::{Guard, Verified};
 use plimsoll_coordinator::Producer;
 use plimsoll_log::{AppendAs, AppendError, Origin, PartitionLog};
 use plimsoll_wire::api::ApiKey;
@@ -18,9 +18,6 @@ use plimsoll_wire::types::{LeaderEpoch, Offset, TimestampMs};
 /// The first version that may carry zstd.
 const ZSTD: i16 = 7;
 
-/// The first version in which the broker adds a partition to a transaction.
-const BROKER_ADDS: i16 = 12;
-
 /// What holds for all partitions of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Producing<'a> {
@@ -28,6 +25,8 @@ pub(crate) struct Producing<'a> {
     pub(crate) broker: &'a Broker,
     /// The producer's transactional id, if it has one.
     pub(crate) transactional_id: Option<&'a str>,
+    /// Where its coordinator says that its transaction may write.
+    pub(crate) verified: &'a Verified,
     /// Who must have the records before the answer.
     pub(crate) acks: i16,
     /// The request's version.
@@ -132,29 +131,24 @@ fn transact(
     producing: &Producing<'_>,
     header: &BatchHeader,
 ) -> Result<Option<Guard>, Refusal> {
-    let Some(id) = producing.transactional_id else {
+    if producing.transactional_id.is_none() {
         let code = ErrorCode::TransactionalIdAuthorizationFailed;
-        return Err(Refusal::new(
-            code,
-            "a transactional batch without a transactional id",
-        ));
-    };
-    let producer = producer_of(header);
-    if partition.lock().is_open_to(producer) {
-        return Ok(None);
+        let words = "a transactional batch without a transactional id";
+        return Err(Refusal::new(code, words));
     }
-    let transacting = Transacting {
-        id,
-        producer,
-        adds: producing.version >= BROKER_ADDS,
-    };
-    let broker = producing.broker;
-    broker
-        .verify_transaction(&transacting, partition, producing.now)
-        .map(Some)
+    let producer = producer_of(header);
+    {
+        let held = partition.lock();
+        let led = held.led_epoch();
+        led.map_err(|code| Refusal::new(code, code.name()))?;
+        if held.is_open_to(producer) {
+            return Ok(None);
+        }
+    }
+    producing.verified.guard(partition, producer).map(Some)
 }
 
-const fn producer_of(header: &BatchHeader) -> Producer {
+pub(super) const fn producer_of(header: &BatchHeader) -> Producer {
     Producer {
         id: header.producer_id,
         epoch: header.producer_epoch,
@@ -169,10 +163,10 @@ fn place(
 ) -> Result<Placed, Refusal> {
     let mut held = partition.lock();
     if header.is_transactional() {
-        if !held.admits(producer_of(header), guard) {
+        held.admit(producer_of(header), guard).map_err(|code| {
             let words = "the transaction ended before these records could be written";
-            return Err(Refusal::new(ErrorCode::InvalidTxnState, words));
-        }
+            Refusal::new(code, words)
+        })?;
         held.guards.lower(header.producer_id);
     }
     let (log, leader_epoch) = held

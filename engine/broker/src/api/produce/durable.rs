@@ -5,11 +5,12 @@ use super::parked::Called;
 use crate::broker::Broker;
 use crate::catalog::Catalog;
 use crate::commits::{Commit, Committed};
+use crate::groups::Asker;
 use crate::outcome::{Outcome, Response};
 use crate::parked::{Parked, Waiting};
 use crate::partition::Partition;
 use crate::refusal::Refusal;
-use crate::request::Request;
+use crate::request::Envelope;
 use plimsoll_log::PartitionLog;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::produce::{PartitionResponse, ProduceRequest, ProduceResponse, TopicResponse};
@@ -52,7 +53,7 @@ pub(super) fn written(
 /// Holds an answer back until what was written is durable.
 pub(super) fn hold(
     broker: &Broker,
-    request: &Request<'_>,
+    (envelope, asker): (Envelope, Asker<'_>),
     query: &ProduceRequest<'_, &mut [u8]>,
     written: Vec<(Arc<Partition>, Offset)>,
     outcome: Outcome,
@@ -70,12 +71,12 @@ pub(super) fn hold(
         let partitions = topic.partitions.iter().map(|data| data.index);
         (Called::of(topic.topic), partitions.collect())
     };
-    let deadline = request.now.mono.after(timeout.max(SYNC_WAIT_MIN));
+    let deadline = asker.now.mono.after(timeout.max(SYNC_WAIT_MIN));
     let held = HeldAnswer {
-        commit: broker.commits.ask(written, request.waker),
+        commit: broker.commits.ask(written, asker.waker),
         answer,
-        version: request.version(),
-        correlation_id: request.envelope.correlation_id,
+        version: envelope.version,
+        correlation_id: envelope.correlation_id,
         asked: query.topics.iter().map(asked).collect(),
     };
     Outcome::Parked(Parked::new(deadline.max(replicated_by), held))

@@ -9,17 +9,22 @@ mod append;
 mod durable;
 mod parked;
 mod recompress;
+mod transactional;
 
 use crate::broker::Broker;
 use crate::catalog::{Catalog, Topic as ServedTopic};
+use crate::groups::Asker;
 use crate::leader_hints::LeaderHints;
+use crate::listener::Listener;
 use crate::outcome::{CloseReason, Outcome, Response};
 use crate::parked::Parked;
 use crate::refusal::Refusal;
-use crate::request::Request;
+use crate::request::{Envelope, Request};
 use crate::topic_name;
+use crate::transactions::Verified;
+use crate::unreplicated::Unreplicated;
 use append::{Placed, Producing, append};
-use parked::{Called, ParkedProduce, Part, Unreplicated};
+use parked::{Called, Lacking, ParkedProduce, Part};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::produce::{
@@ -33,20 +38,49 @@ use std::time::Duration;
 /// The client that Kafka's own tools use to write to internal topics.
 const ADMIN_CLIENT: &str = "__admin_client";
 
+/// What of a request outlives its bytes.
+struct Asked {
+    envelope: Envelope,
+    /// The listener it came in by.
+    listener: Arc<Listener>,
+    /// Whether the broker's own topics may be written.
+    internal: bool,
+}
+
 pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     let mut body = request.body.split();
-    let version = request.version();
-    let mut query = match ProduceRequest::decode(version, &mut body) {
+    let asked = Asked {
+        envelope: request.envelope,
+        listener: Arc::clone(&request.connection.listener),
+        internal: request.client_id == Some(ADMIN_CLIENT),
+    };
+    let query = match ProduceRequest::decode(request.version(), &mut body) {
         Ok(query) => query,
         Err(error) => return Outcome::Close(CloseReason(format!("produce: {error}"))),
     };
+    if query.transactional_id.is_some() {
+        return transactional::handle(broker, &request, asked, body);
+    }
+    write(broker, &asked, request.asker(), query, &Verified::default())
+}
+
+/// Appends a request's records and answers it.
+fn write(
+    broker: &Broker,
+    asked: &Asked,
+    asker: Asker<'_>,
+    mut query: ProduceRequest<'_, &mut [u8]>,
+    verified: &Verified,
+) -> Outcome {
+    let version = asked.envelope.version;
     let producing = Producing {
         broker,
         transactional_id: query.transactional_id,
+        verified,
         acks: query.acks,
         version,
-        now: request.now,
-        internal: request.client_id == Some(ADMIN_CLIENT),
+        now: asker.now,
+        internal: asked.internal,
     };
     let results = append_all(&broker.catalog(), &producing, &mut query);
     if query.acks == 0 {
@@ -70,25 +104,26 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     };
     let early = mutation::is(Mutation::AcknowledgeBeforeReplication);
     let outcome = if query.acks == -1 && !early && results.iter().any(waits) {
-        park(broker, &request, &query, results)
+        park(broker, asked, asker, &query, results)
     } else {
-        let mut hints = LeaderHints::new(broker, &request.connection.listener);
+        let mut hints = LeaderHints::new(broker, &asked.listener);
         let mut response = respond(&query, &results);
         name_leaders(&broker.catalog(), &mut response.topics, &mut hints);
         response.node_endpoints = hints.endpoints();
-        let frame = response.encode_frame(version, request.envelope.correlation_id);
+        let frame = response.encode_frame(version, asked.envelope.correlation_id);
         Outcome::Ready(Response::whole(frame))
     };
     if written.is_empty() {
         return outcome;
     }
-    durable::hold(broker, &request, &query, written, outcome)
+    durable::hold(broker, (asked.envelope, asker), &query, written, outcome)
 }
 
 /// Holds the answer back until the replicas have what was appended.
 fn park(
     broker: &Broker,
-    request: &Request<'_>,
+    asked: &Asked,
+    asker: Asker<'_>,
     query: &ProduceRequest<'_, &mut [u8]>,
     results: Vec<Result<Placed, Refusal>>,
 ) -> Outcome {
@@ -96,28 +131,25 @@ fn park(
     let mut results = results.into_iter();
     let mut topics = Vec::with_capacity(query.topics.len());
     for topic in &query.topics {
-        let served = match topic.topic {
-            Topic::Name(name) => catalog.topic(name),
-            Topic::Id(id) => catalog.topic_by_id(id),
-        };
+        let served = find_served(&catalog, topic.topic);
         let parts = topic.partitions.iter().zip(results.by_ref());
         let parts = parts.map(|(data, result)| Part {
             index: data.index,
-            waits_for: served.and_then(|served| waits_for(served, data.index, &result)),
+            waits_for: served.and_then(|served| lacking(served, data.index, &result)),
             result,
         });
         topics.push((Called::of(topic.topic), parts.collect()));
     }
     let mut parked = ParkedProduce {
-        version: request.version(),
-        correlation_id: request.envelope.correlation_id,
+        version: asked.envelope.version,
+        correlation_id: asked.envelope.correlation_id,
         topics,
-        listener: Arc::clone(&request.connection.listener),
-        waker: Arc::clone(request.waker),
+        listener: Arc::clone(&asked.listener),
+        waker: Arc::clone(asker.waker),
         wait: None,
     };
     let timeout = Duration::from_millis(u64::try_from(query.timeout_ms).unwrap_or(0));
-    let deadline = request.now.mono.after(timeout);
+    let deadline = asker.now.mono.after(timeout);
     let expired = timeout.is_zero();
     if parked.look(expired) {
         return Outcome::Ready(parked.respond(broker));
@@ -126,16 +158,19 @@ fn park(
 }
 
 /// What of a batch is not replicated yet.
-fn waits_for(
+fn lacking(
     topic: &ServedTopic,
     index: PartitionIndex,
     result: &Result<Placed, Refusal>,
-) -> Option<Unreplicated> {
+) -> Option<Lacking> {
     let placed = result.as_ref().ok()?;
-    Some(Unreplicated {
+    let batch = Unreplicated {
         partition: Arc::clone(topic.partition(index)?),
         epoch: placed.epoch,
         upto: placed.unreplicated_to?,
+    };
+    Some(Lacking {
+        batch,
         in_sync_min: topic.settings.load().in_sync_min,
     })
 }
@@ -174,23 +209,28 @@ fn find<'a>(
         let words = format!("acks: {}, -1, 0 or 1 is accepted", producing.acks);
         return Err(Refusal::new(ErrorCode::InvalidRequiredAcks, words));
     }
-    let found = match topic.topic {
-        Topic::Name(name) => catalog.topic(name).ok_or_else(|| {
+    let found = find_served(catalog, topic.topic).ok_or_else(|| match topic.topic {
+        Topic::Name(name) => {
             let words = format!("topic {name} does not exist");
             Refusal::new(ErrorCode::UnknownTopicOrPartition, words)
-        }),
-        Topic::Id(id) => catalog.topic_by_id(id).ok_or_else(|| {
-            Refusal::new(
-                ErrorCode::UnknownTopicId,
-                format!("topic id {id} does not exist"),
-            )
-        }),
-    }?;
+        }
+        Topic::Id(id) => {
+            let words = format!("topic id {id} does not exist");
+            Refusal::new(ErrorCode::UnknownTopicId, words)
+        }
+    })?;
     if topic_name::is_internal(&found.name) && !producing.internal {
         let words = format!("topic {} is the broker's own", found.name);
         return Err(Refusal::new(ErrorCode::InvalidTopicException, words));
     }
     Ok(found)
+}
+
+fn find_served<'a>(catalog: &'a Catalog, topic: Topic<'_>) -> Option<&'a Arc<ServedTopic>> {
+    match topic {
+        Topic::Name(name) => catalog.topic(name),
+        Topic::Id(id) => catalog.topic_by_id(id),
+    }
 }
 
 fn append_one(

@@ -7,13 +7,13 @@ use crate::leader_hints::LeaderHints;
 use crate::listener::Listener;
 use crate::outcome::{Response, Wake};
 use crate::parked::Waiting;
-use crate::partition::{Awaited, Partition};
 use crate::refusal::Refusal;
+use crate::unreplicated::Unreplicated;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::produce::{ProduceResponse, TopicResponse};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::topic::Topic;
-use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex};
+use plimsoll_wire::types::PartitionIndex;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -40,12 +40,8 @@ impl Called {
 }
 
 /// What of a batch is not replicated yet.
-pub(super) struct Unreplicated {
-    pub(super) partition: Arc<Partition>,
-    /// The term in which it was appended.
-    pub(super) epoch: LeaderEpoch,
-    /// The offset after its last record.
-    pub(super) upto: Offset,
+pub(super) struct Lacking {
+    pub(super) batch: Unreplicated,
     /// `min.insync.replicas`.
     pub(super) in_sync_min: i32,
 }
@@ -54,7 +50,7 @@ pub(super) struct Unreplicated {
 pub(super) struct Part {
     pub(super) index: PartitionIndex,
     pub(super) result: Result<Placed, Refusal>,
-    pub(super) waits_for: Option<Unreplicated>,
+    pub(super) waits_for: Option<Lacking>,
 }
 
 /// A request that waits.
@@ -114,35 +110,21 @@ impl ParkedProduce {
     }
 }
 
-impl Unreplicated {
+impl Lacking {
     /// What became of it; none while it is not decided.
     fn state(&self, wait: &Arc<FetchWait>, expired: bool) -> Option<Result<(), Refusal>> {
-        let mut held = self.partition.lock();
-        match held.led_epoch() {
-            Ok(epoch) if epoch == self.epoch => {}
-            Ok(_) | Err(ErrorCode::NotLeaderOrFollower) => {
-                let words = "another node leads the partition before it was replicated";
-                return Some(Err(Refusal::new(ErrorCode::NotLeaderOrFollower, words)));
+        let partition = &self.batch.partition;
+        match self.batch.outcome(wait) {
+            Some(Ok(())) if partition.in_sync() < self.in_sync_min => {
+                let after = ErrorCode::NotEnoughReplicasAfterAppend;
+                Some(Err(refuse_short_isr(partition, self.in_sync_min, after)))
             }
-            Err(code) => return Some(Err(Refusal::new(code, code.name()))),
+            None if expired => {
+                let words = "the replicas did not have it in time";
+                Some(Err(Refusal::new(ErrorCode::RequestTimedOut, words)))
+            }
+            outcome => outcome,
         }
-        if let Err(code) = held.log() {
-            // The disk failed meanwhile: whether others have it is not known.
-            return Some(Err(Refusal::new(code, code.name())));
-        }
-        if held.wait(wait, Awaited::HighWatermark(self.upto), self.upto) {
-            let short = self.partition.in_sync() < self.in_sync_min;
-            let after = ErrorCode::NotEnoughReplicasAfterAppend;
-            return Some(if short {
-                Err(refuse_short_isr(&self.partition, self.in_sync_min, after))
-            } else {
-                Ok(())
-            });
-        }
-        expired.then(|| {
-            let words = "the replicas did not have it in time";
-            Err(Refusal::new(ErrorCode::RequestTimedOut, words))
-        })
     }
 }
 

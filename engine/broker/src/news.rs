@@ -1,4 +1,5 @@
-//! Coordinators whose records have been replicated: their replies may leave.
+//! Coordinators with news: what they wrote has been replicated, so that their
+//! replies may leave and their next steps be taken.
 //!
 //! A partition's lock is held when it says so. So the news is noted, and acted
 //! on by whoever does the broker's work.
@@ -9,29 +10,31 @@ use plimsoll_wire::types::PartitionIndex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Which coordinators have news.
+/// Which coordinators of one kind have news.
 #[derive(Default)]
-pub(super) struct News {
+pub(crate) struct News {
     of: Mutex<BTreeSet<PartitionIndex>>,
     worker: Mutex<Option<Arc<dyn Wake>>>,
 }
 
 impl News {
     /// `worker` is told of news.
-    pub(super) fn tell(&self, worker: Arc<dyn Wake>) {
+    pub(crate) fn tell(&self, worker: Arc<dyn Wake>) {
         *self.worker.lock() = Some(worker);
     }
 
     /// Takes the news.
-    pub(super) fn take(&self) -> BTreeSet<PartitionIndex> {
+    pub(crate) fn take(&self) -> BTreeSet<PartitionIndex> {
         std::mem::take(&mut *self.of.lock())
     }
 }
 
 /// Notes that one coordinator has news.
-pub(super) struct Note {
-    pub(super) index: PartitionIndex,
-    pub(super) news: Arc<News>,
+pub(crate) struct Note {
+    /// The coordinator's partition.
+    pub(crate) index: PartitionIndex,
+    /// Where it is noted.
+    pub(crate) news: Arc<News>,
 }
 
 impl Wake for Note {
