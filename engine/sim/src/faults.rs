@@ -22,6 +22,10 @@ use crate::world::{ClientId, NodeIx, Place, World};
 use plimsoll_log::Fault;
 use std::time::Duration;
 
+/// How long after the last fault a cluster's leaders may still change, and not
+/// have heard how far their followers are.
+const SETTLED: Duration = Duration::from_secs(15);
+
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
@@ -244,6 +248,10 @@ impl World {
     /// Ends every fault: from here on the world is at rest.
     pub fn calm_down(&mut self) {
         self.is_over = true;
+        self.shows_all_at = match self.nodes().len() {
+            1 => self.now,
+            _ => self.now + SETTLED,
+        };
         self.note(&"over", || "faults are over".to_owned());
         self.network.weather = Weather::CALM;
         for (from, to) in self.network.cuts() {

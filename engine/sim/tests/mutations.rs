@@ -17,10 +17,7 @@ const THREADS: usize = 2;
 fn caught(planted: Mutation) -> Option<(u64, String)> {
     mutation::plant(Some(planted));
     let nodes = planted.nodes();
-    let plan = Plan {
-        coordinates: nodes == 1,
-        ..Plan::of(nodes)
-    };
+    let plan = Plan::of(nodes);
     let found = (0..SEEDS_MAX).find_map(|seed| {
         let violation = run_caught(seed, &plan).violation?;
         Some((seed, violation.to_string()))

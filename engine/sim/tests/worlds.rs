@@ -37,12 +37,8 @@ fn nothing_is_violated_on_one_node() {
 
 #[test]
 fn nothing_is_violated_on_three_nodes() {
-    let without_groups = Plan {
-        coordinates: false,
-        ..plan(3)
-    };
     for seed in 0..seeds(3) {
-        check(&run_caught(seed, &without_groups), 3);
+        check(&run_caught(seed, &plan(3)), 3);
     }
 }
 

@@ -91,7 +91,7 @@ impl Client {
     /// Whether every writer has finished, so that no more will come.
     pub fn is_all_written(&self) -> bool {
         let world = self.door.world().borrow();
-        world.is_over && world.writers == 0
+        world.shows_all() && world.writers == 0
     }
 
     /// The instant.

@@ -161,8 +161,12 @@ impl Loop {
                 if next != identity {
                     self.identity = Some(next);
                     self.lanes.clear();
+                    return outcome;
                 }
-                outcome
+                // What was given up may yet arrive: as clients do in the older
+                // flow, the producer has its epoch raised, so that it comes too
+                // late for the next transaction.
+                outcome.map_err(|_| Failed::Anew)
             }
             Err(_) => {
                 self.ends(txn, Outcome::Unknown);
@@ -256,7 +260,7 @@ impl Client {
     /// Whether every writer but the processors themselves has finished.
     fn is_input_written(&self) -> bool {
         let world = self.door.world().borrow();
-        world.is_over && world.input_writers == 0
+        world.shows_all() && world.input_writers == 0
     }
 }
 

@@ -154,6 +154,9 @@ pub struct World {
     pub running: TaskId,
     /// Set when clients should finish what they have begun.
     pub is_over: bool,
+    /// From then on what a leader shows is all there is: one that is new may not
+    /// have heard yet how far its followers are.
+    pub shows_all_at: Moment,
     /// Writers that have not finished.
     pub writers: usize,
     /// Those of them that write what processors read.
@@ -184,6 +187,7 @@ impl World {
             network: Network::new(dice.fork()),
             running: TaskId(0),
             is_over: false,
+            shows_all_at: Moment::NEVER,
             writers: 0,
             input_writers: 0,
             dark: Duration::ZERO,
@@ -209,6 +213,11 @@ impl World {
     /// When there is no such node.
     pub fn node(&mut self, ix: NodeIx) -> &mut Node {
         self.nodes.get_mut(ix.0).expect("the world has this node")
+    }
+
+    /// Whether a leader's high watermark is the end of what was acknowledged.
+    pub fn shows_all(&self) -> bool {
+        self.is_over && self.now >= self.shows_all_at
     }
 
     /// Plans an event.
