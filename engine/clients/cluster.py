@@ -10,55 +10,17 @@ import collections
 import os
 import random
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+from broker import Node, free_ports
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 PARTITIONS = 6
 KEYS = 50
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-class Node:
-    def __init__(self, binary, number, ports, data):
-        voters = ",".join(f"{n}@127.0.0.1:{port}" for n, port in enumerate(ports, 1))
-        self.command = [
-            binary, "serve", "--data", f"{data}/node-{number}", "--log", os.environ.get("LOG", "warn"),
-            "--listen", f"127.0.0.1:{ports[number - 1]}", "--set", f"node.id={number}",
-            "--set", f"controller.quorum.voters={voters}",
-            "--set", "broker.session.timeout.ms=3000", "--set", "broker.heartbeat.interval.ms=500",
-            "--set", "replica.lag.time.max.ms=3000", "--set", "replica.fetch.backoff.ms=100",
-            "--set", "controller.quorum.fetch.timeout.ms=1500",
-        ]
-        self.number = number
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
-
-    def wait_ready(self):
-        line = self.process.stdout.readline()
-        if not line.startswith("ready "):
-            sys.exit(f"cluster: node {self.number} did not become ready")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
 
 
 class Ledger:

@@ -1,6 +1,7 @@
 """exactly_once.py PLIMSOLL RECORDS KILLS [--client librdkafka|java]
-[--protocol classic|consumer] [--jars DIR] [--every SECONDS]: a read-process-write
-loop whose workers and broker are killed with -9 over and over.
+[--protocol classic|consumer] [--jars DIR] [--every SECONDS] [--nodes N]: a
+read-process-write loop whose workers and broker, or one of whose N brokers, are
+killed with -9 over and over.
 
 WORKERS copy the numbers in `in` to `out`, in transactions that carry the
 offsets. A kill falls due when a share of the numbers has come out, so that there
@@ -19,7 +20,7 @@ import tempfile
 import time
 
 import exactly_once_worker as worker
-from broker import Broker
+from broker import Broker, Cluster
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -131,9 +132,12 @@ class Tally:
         return bool(records)
 
 
-def fill(address, records):
+def fill(address, records, nodes):
     admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
-    for future in admin.create_topics([NewTopic("in", PARTITIONS, 1), NewTopic("out", PARTITIONS, 1)]).values():
+    replicas = min(nodes, 3)
+    config = {"min.insync.replicas": str((replicas + 1) // 2)}
+    topics = [NewTopic(name, PARTITIONS, replicas, config=config) for name in ("in", "out")]
+    for future in admin.create_topics(topics).values():
         future.result(30)
     failures = []
     producer = Producer(worker.settings(address) | {"linger.ms": 20, "queue.buffering.max.messages": 500_000})
@@ -211,10 +215,11 @@ def main():
     parser.add_argument("--protocol", choices=["classic", "consumer"], default="classic")
     parser.add_argument("--jars")
     parser.add_argument("--every", type=float)
+    parser.add_argument("--nodes", type=int, choices=[1, 3, 5], default=1)
     parser.add_argument("--work", default=None, help="a directory to keep")
     options = parser.parse_args()
     options.seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
-    print(f"exactly-once: {options.client}, {options.protocol}: seed {options.seed}", flush=True)
+    print(f"exactly-once: {options.client}, {options.protocol}, {options.nodes} node(s): seed {options.seed}", flush=True)
     dice = random.Random(options.seed)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
@@ -225,8 +230,13 @@ def main():
             sources = [os.path.join(folder, name) for name in ("ExactlyOnceWorker.java", "Zombie.java")]
             subprocess.run(["javac", "-cp", f"{options.jars}/*", "-d", f"{options.work}/classes", *sources], check=True)
         session = f"group.consumer.session.timeout.ms={SESSION_MS[options.client]}"
-        broker = Broker(options.plimsoll, os.path.join(options.work, "data"), BROKER + [session])
-        fill(broker.address, options.records)
+        data, settings = os.path.join(options.work, "data"), BROKER + [session]
+        if options.nodes > 1:
+            settings.append("min.insync.replicas=2")
+            broker = Cluster(options.plimsoll, data, options.nodes, random.Random(options.seed + 1), settings)
+        else:
+            broker = Broker(options.plimsoll, data, settings)
+        fill(broker.address, options.records, options.nodes)
         tally = Tally(broker.address, options.records)
         killed, fenced, slowest = run(options, dice, broker, tally)
         fence_a_zombie(options, broker.address)
