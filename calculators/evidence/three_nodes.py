@@ -11,6 +11,7 @@ against what the model says.
 Needs a quiet machine; takes about two minutes. DIR keeps what was measured.
 PLIMSOLL names another binary than target/release/plimsoll."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -58,13 +59,9 @@ drain = "40s"
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
 
 
 class Node:
