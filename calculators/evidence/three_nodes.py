@@ -29,8 +29,10 @@ PARTITIONS = 6
 RATE = "2K/s"
 LINGER = "5ms"
 # A node is lost after this many seconds without a heartbeat: long against what
-# clients take to find the new leader, which the model does not know.
+# clients take to find the new leader and against the time between heartbeats, of
+# which the model knows neither.
 DETECTION_S = 9
+HEARTBEAT_MS = 250
 OFF_MAX = 0.20
 
 WORKLOAD = f"""
@@ -73,6 +75,7 @@ class Node:
                 "--listen", f"127.0.0.1:{ports[number - 1]}", "--set", f"node.id={number}",
                 "--set", f"controller.quorum.voters={voters}",
                 "--set", f"broker.session.timeout.ms={DETECTION_S * 1000}",
+                "--set", f"broker.heartbeat.interval.ms={HEARTBEAT_MS}",
             ],
             stdout=subprocess.PIPE, text=True)
 

@@ -235,8 +235,10 @@ impl<'s> World<'s> {
         self.to_send -= 1;
         self.offered += 1;
         let partition = self.rng.random_range(0..self.shape.partitions);
-        // One of the batch's records, by chance: it waited for the rest of them.
-        let waited = match self.shape.records < 2.0 {
+        // One of the batch's records, by chance. The first waits for all the rest,
+        // the others came at any time in between.
+        let is_first = self.rng.random::<f64>() * self.shape.records < 1.0;
+        let waited = match is_first {
             true => self.shape.filling,
             false => self.shape.filling * self.rng.random::<f64>(),
         };
