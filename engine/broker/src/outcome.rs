@@ -61,8 +61,13 @@ impl fmt::Display for CloseReason {
 impl Response {
     /// A response of one piece.
     pub fn whole(bytes: Bytes) -> Self {
+        Self::of(vec![Part::Bytes(bytes)])
+    }
+
+    /// A response of these pieces.
+    pub const fn of(parts: Vec<Part>) -> Self {
         Self {
-            parts: vec![Part::Bytes(bytes)],
+            parts,
             failures: Vec::new(),
         }
     }

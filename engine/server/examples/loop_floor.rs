@@ -49,9 +49,7 @@ impl Floor {
         session.position += frame.len() as u64;
         let mut answer = vec![0, 0, 0, 4];
         answer.extend(&frame[4..8]);
-        Ok(Response {
-            parts: vec![Part::Bytes(answer.into())],
-        })
+        Ok(Response::of(vec![Part::Bytes(answer.into())]))
     }
 
     fn range(&self, request: [u8; 12]) -> Option<Response> {
@@ -67,7 +65,7 @@ impl Floor {
             Part::Bytes(Bytes::copy_from_slice(&length)),
             Part::File(range),
         ];
-        Some(Response { parts })
+        Some(Response::of(parts))
     }
 }
 

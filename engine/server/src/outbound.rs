@@ -211,12 +211,7 @@ mod tests {
                 len: len as u64,
             })
         });
-        (
-            Response {
-                parts: parts.collect(),
-            },
-            expected,
-        )
+        (Response::of(parts.collect()), expected)
     }
 
     proptest! {

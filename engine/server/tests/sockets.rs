@@ -43,9 +43,7 @@ struct Held {
 fn answer(body: &[u8]) -> Response {
     let mut bytes = (body.len() as i32).to_be_bytes().to_vec();
     bytes.extend(body);
-    Response {
-        parts: vec![Part::Bytes(bytes.into())],
-    }
+    Response::of(vec![Part::Bytes(bytes.into())])
 }
 
 impl Service for Puppet {
@@ -82,9 +80,7 @@ impl Service for Puppet {
             Some(b'f') => {
                 let range = self.file.clone().expect("the test has a file");
                 let len = Bytes::from((range.len as i32).to_be_bytes().to_vec());
-                Outcome::Ready(Response {
-                    parts: vec![Part::Bytes(len), Part::File(range)],
-                })
+                Outcome::Ready(Response::of(vec![Part::Bytes(len), Part::File(range)]))
             }
             other => Outcome::Close(Box::new(format!("no request begins with {other:?}"))),
         };

@@ -116,8 +116,5 @@ fn assemble(
             }
         }
     }
-    Response {
-        parts,
-        ..Response::default()
-    }
+    Response::of(parts)
 }
