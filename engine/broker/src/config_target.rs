@@ -16,17 +16,18 @@ const BROKER_LOGGER: i8 = 8;
 pub(crate) enum Target {
     /// A topic that exists.
     Topic(String),
-    /// This node.
+    /// One node.
     Node(NodeId),
     /// Every node.
     Cluster,
 }
 
 impl Target {
-    /// The thing that a request names.
+    /// The thing that a request names. Only `own` may say which settings are in
+    /// force there; the controller, without it, sets those of any node.
     pub(crate) fn find(
         image: &Image,
-        node: NodeId,
+        own: Option<NodeId>,
         resource_type: i8,
         name: &str,
     ) -> Result<Self, Refusal> {
@@ -43,12 +44,21 @@ impl Target {
                 Ok(Self::Topic(name.to_owned()))
             }
             Some(ResourceType::Broker) if name.is_empty() => Ok(Self::Cluster),
-            Some(ResourceType::Broker) => match name.parse() {
-                Ok(id) if NodeId(id) == node => Ok(Self::Node(node)),
-                _ => invalid(format!(
-                    "broker {name}: ask this broker, {node}, or give no name"
-                )),
-            },
+            Some(ResourceType::Broker) => {
+                let named = name.parse().ok().map(NodeId);
+                match (named, own) {
+                    (Some(node), Some(own)) if node == own => Ok(Self::Node(node)),
+                    (Some(node), None) if image.brokers().contains_key(&node) => {
+                        Ok(Self::Node(node))
+                    }
+                    (_, Some(own)) => invalid(format!(
+                        "broker {name}: ask this broker, {own}, or give no name"
+                    )),
+                    (_, None) => invalid(format!(
+                        "broker {name} is not registered; give one that is, or no name for all"
+                    )),
+                }
+            }
             Some(ResourceType::ClientMetrics) => {
                 invalid("client metrics are not collected, so they have no settings".into())
             }
@@ -116,7 +126,7 @@ pub(crate) fn subtracted(
 
 fn list_of<'a>(property: &Property, list: &'a str) -> Result<Vec<&'a str>, ConfigError> {
     match property.kind {
-        Kind::List(_) => Ok(elements(list).collect()),
+        Kind::List(_) | Kind::Replicas => Ok(elements(list).collect()),
         _ => Err(ConfigError::NotAList {
             name: property.name.to_owned(),
         }),

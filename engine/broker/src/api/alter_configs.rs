@@ -83,7 +83,7 @@ fn replace(
     asked: &AlterConfigsResource,
 ) -> Result<(), Refusal> {
     let name = asked.resource_name.as_str();
-    let target = Target::find(change.image(), broker.node(), asked.resource_type, name)?;
+    let target = Target::find(change.image(), None, asked.resource_type, name)?;
     let mut wanted = Properties::new();
     for config in &asked.configs {
         let Some(value) = &config.value else {

@@ -60,7 +60,7 @@ fn describe(
     }
     let image = broker.image();
     let layers = broker.layers();
-    match Target::find(&image, broker.node(), asked.resource_type, name) {
+    match Target::find(&image, Some(broker.node()), asked.resource_type, name) {
         Err(refusal) => result
             .with_error_code(refusal.code.code())
             .with_error_message(Some(text(refusal.words))),

@@ -46,7 +46,7 @@ fn alter(
     asked: &AlterConfigsResource,
 ) -> Result<(), Refusal> {
     let name = asked.resource_name.as_str();
-    let target = Target::find(change.image(), broker.node(), asked.resource_type, name)?;
+    let target = Target::find(change.image(), None, asked.resource_type, name)?;
     let layers = broker.layers();
     let mut seen = BTreeSet::new();
     let mut records = Vec::with_capacity(asked.configs.len());

@@ -2,6 +2,7 @@
 
 mod groups;
 mod membership;
+mod nearness;
 mod replication;
 mod transactions;
 mod world;

@@ -23,12 +23,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("replica.fetch.backoff.ms", "100"),
 ];
 
-/// Sends one record to partition 0; the error, and where it lies.
-fn produce(world: &mut World, node: usize, value: &str, acks: i16) -> (ErrorCode, i64) {
+/// A request that sends one record to partition 0 of `orders`.
+pub fn request(value: &str, acks: i16) -> ProduceRequest<'static, Bytes> {
     let mut builder = BatchBuilder::new(BatchSettings::default());
     builder.push(TimestampMs(1_700_000_000_000), None, Some(value.as_bytes()));
     let batch = builder.build().expect("a batch");
-    let request = ProduceRequest {
+    ProduceRequest {
         transactional_id: None,
         acks,
         timeout_ms: 5000,
@@ -39,8 +39,14 @@ fn produce(world: &mut World, node: usize, value: &str, acks: i16) -> (ErrorCode
                 records: Bytes::from(batch),
             }],
         }],
-    };
-    let frame = request.encode_frame(9, 42, Some("tests")).concat();
+    }
+}
+
+/// Sends one record to partition 0; the error, and where it lies.
+pub fn produce(world: &mut World, node: usize, value: &str, acks: i16) -> (ErrorCode, i64) {
+    let frame = request(value, acks)
+        .encode_frame(9, 42, Some("tests"))
+        .concat();
     let body = body_of(ApiKey::Produce, &frame);
     let response = world.ask_bytes(node, ApiKey::Produce, 9, &body);
     let response = ProduceResponse::decode(9, &response).expect("a response");

@@ -56,7 +56,8 @@ pub struct World {
 }
 
 impl World {
-    /// So many nodes, each broker and controller, with these settings.
+    /// So many nodes, each broker and controller, with these settings, in which
+    /// `{node}` stands for the node's number.
     pub fn new(count: usize, settings: &[(&str, &str)]) -> Self {
         let owned = settings.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let mut world = Self {
@@ -98,8 +99,11 @@ impl World {
     /// Starts a node on what its disk holds.
     pub fn start(&mut self, node: usize) {
         let count = self.nodes.len();
-        let mut settings = self.settings.clone();
-        settings.push(("node.id".into(), node.to_string()));
+        let number = node.to_string();
+        let of_node =
+            |(name, value): &(String, String)| (name.clone(), value.replace("{node}", &number));
+        let mut settings: Vec<_> = self.settings.iter().map(of_node).collect();
+        settings.push(("node.id".into(), number.clone()));
         let (mut config, _) = BrokerConfig::from_properties(settings).expect("good settings");
         config.voters = (1..=count).map(|node| Arc::new(peer(node))).collect();
         config.log_dirs = vec![PathBuf::from("/data")];
