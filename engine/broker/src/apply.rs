@@ -157,8 +157,11 @@ impl Broker {
             in_sync_min: topic.settings.load().in_sync_min,
             now: now.mono,
         };
+        let in_sync = partition.in_sync();
         if partition.follow(orders) {
             self.leadership_changed(partition);
+        } else if image.leader == me {
+            self.isr_moves.count(in_sync, partition.in_sync());
         }
         if !is_replica && is_here {
             self.remove_replica(topic, partition, now);

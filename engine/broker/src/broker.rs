@@ -16,7 +16,7 @@ use crate::listener::Listener;
 use crate::log_dirs::LogDirs;
 use crate::membership::Membership;
 use crate::metadata::{Change, Metadata, Refused};
-use crate::metrics::Requests;
+use crate::metrics::{IsrMoves, Requests};
 use crate::outcome::Wake;
 use crate::outgoing::Outbox;
 use crate::producer_ids::ProducerIds;
@@ -60,6 +60,7 @@ pub struct Broker {
     pub(crate) outbox: Outbox,
     pub(crate) fetchers: Fetchers,
     pub(crate) isr_changes: IsrChanges,
+    pub(crate) isr_moves: IsrMoves,
     /// What replicas that catch up are sent, and what they take here.
     pub(crate) sent_throttle: Throttle,
     pub(crate) taken_throttle: Throttle,
@@ -108,6 +109,7 @@ impl Broker {
             outbox: Outbox::default(),
             fetchers: Fetchers::default(),
             isr_changes: IsrChanges::default(),
+            isr_moves: IsrMoves::default(),
             sent_throttle: Throttle::default(),
             taken_throttle: Throttle::default(),
             controller: Controller::default(),

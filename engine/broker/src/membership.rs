@@ -284,7 +284,8 @@ impl Broker {
         let beat = Beat {
             epoch: self.epoch(),
             offset: self.metadata_offset(),
-            wants_fence: false,
+            // Without a disk it serves nothing; others may lead instead.
+            wants_fence: self.dirs.paths().all(|(_, offline)| offline),
             wants_stop: self.membership.state.lock().stopping,
         };
         if controller.node == self.node() {
@@ -297,6 +298,7 @@ impl Broker {
             .with_broker_id(broker_id(self.node()))
             .with_broker_epoch(beat.epoch.get())
             .with_current_metadata_offset(beat.offset.get())
+            .with_want_fence(beat.wants_fence)
             .with_want_shut_down(beat.wants_stop);
         let sent = now.mono;
         let then = move |broker: &Self, now: Now, answer: Result<Bytes, PeerFault>| {

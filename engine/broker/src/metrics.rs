@@ -22,6 +22,7 @@ use plimsoll_wire::time::Now;
 pub(crate) use counter::Counter;
 pub use family::{Family, Kind, Sample, Spread, Value};
 pub use histogram::Histogram;
+pub(crate) use node::IsrMoves;
 pub(crate) use requests::Requests;
 pub(crate) use traffic::Traffic;
 

@@ -98,7 +98,13 @@ impl Broker {
             let lost = catalog
                 .partitions()
                 .filter(|partition| partition.log_dir().as_deref() == Some(&*fault.dir));
-            let partitions = lost.map(|partition| partition.take_offline()).count();
+            let partitions = lost
+                .inspect(|partition| {
+                    partition.take_offline();
+                    // Another replica is to lead what this node led.
+                    self.isr_changes.want(partition);
+                })
+                .count();
             let DiskFault { dir, error, remedy } = fault;
             tracing::error!(
                 dir = %dir.display(),

@@ -26,9 +26,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             &query.resources,
             Each {
                 resource,
-                alter: |change: &mut Change, asked: &AlterConfigsResource| {
-                    replace(broker, change, asked)
-                },
+                alter: |change: &mut Change, asked: &AlterConfigsResource| replace(change, asked),
                 answer,
             },
         );
@@ -77,11 +75,7 @@ pub(crate) fn alter_each<A, R>(
     })
 }
 
-fn replace(
-    broker: &Broker,
-    change: &mut Change,
-    asked: &AlterConfigsResource,
-) -> Result<(), Refusal> {
+fn replace(change: &mut Change, asked: &AlterConfigsResource) -> Result<(), Refusal> {
     let name = asked.resource_name.as_str();
     let target = Target::find(change.image(), None, asked.resource_type, name)?;
     let mut wanted = Properties::new();

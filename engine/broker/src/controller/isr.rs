@@ -2,7 +2,8 @@
 //!
 //! A wish is fulfilled only when it comes from the leader of the current epoch
 //! and was formed on the partition's current state, and when everyone whom it
-//! adds is let into the cluster in that very run.
+//! adds is let into the cluster in that very run. A leader that leaves itself out
+//! gives its place up.
 
 use crate::broker::Broker;
 use crate::metadata::Change;
@@ -87,8 +88,8 @@ fn check(
     if wish.partition_epoch != now.partition_epoch {
         return Err(ErrorCode::InvalidUpdateVersion);
     }
-    let members = |node: &NodeId| wish.isr.iter().any(|(member, _)| member == node);
-    if !members(&asker) || !wish.isr.iter().all(|(node, _)| now.replicas.contains(node)) {
+    let is_replica = |(node, _): &(NodeId, BrokerEpoch)| now.replicas.contains(node);
+    if wish.isr.is_empty() || !wish.isr.iter().all(is_replica) {
         return Err(ErrorCode::InvalidRequest);
     }
     let fits = |(node, epoch): &(NodeId, BrokerEpoch)| {

@@ -1,9 +1,25 @@
 //! Replicas on this node and the cluster as the metadata shows it.
 
+use super::counter::Counter;
 use super::family::Family;
 use crate::broker::Broker;
 use plimsoll_cluster::{PartitionImage, TopicImage};
 use plimsoll_wire::types::{NodeId, PartitionIndex};
+
+/// How often the ISRs of partitions led here became smaller and larger.
+#[derive(Debug, Default)]
+pub(crate) struct IsrMoves {
+    shrinks: Counter,
+    expands: Counter,
+}
+
+impl IsrMoves {
+    /// A partition had so many in sync, and has so many now.
+    pub(crate) fn count(&self, before: i32, now: i32) {
+        self.shrinks.add(u64::from(now < before));
+        self.expands.add(u64::from(now > before));
+    }
+}
 
 impl Broker {
     /// The partitions that this node leads or follows.
@@ -65,6 +81,18 @@ impl Broker {
                  log cannot be used.",
                 offline,
             ),
+            Family::count(
+                "kafka_server_ReplicaManager_IsrShrinksPerSec",
+                "kafka.server:type=ReplicaManager,name=IsrShrinksPerSec: partitions led here of \
+                 which fewer replicas were in sync.",
+                self.isr_moves.shrinks.get(),
+            ),
+            Family::count(
+                "kafka_server_ReplicaManager_IsrExpandsPerSec",
+                "kafka.server:type=ReplicaManager,name=IsrExpandsPerSec: partitions led here of \
+                 which more replicas were in sync.",
+                self.isr_moves.expands.get(),
+            ),
         ]
     }
 
@@ -86,6 +114,12 @@ impl Broker {
         let fenced = image.brokers().values().filter(|b| b.fenced).count();
         let active = image.brokers().len() - fenced;
         vec![
+            Family::level(
+                "kafka_controller_KafkaController_ActiveControllerCount",
+                "kafka.controller:type=KafkaController,name=ActiveControllerCount: 1 on the node \
+                 that decides for the cluster, 0 on others.",
+                f64::from(u8::from(self.is_active_controller())),
+            ),
             Family::level(
                 "kafka_controller_KafkaController_OfflinePartitionsCount",
                 "kafka.controller:type=KafkaController,name=OfflinePartitionsCount: partitions \

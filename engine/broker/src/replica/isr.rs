@@ -1,12 +1,13 @@
 //! A leader has the controller change the ISR of its partitions: all changes
-//! that are due in one request, one request under way at a time.
+//! that are due in one request, one request under way at a time. One whose disk
+//! has failed asks to be left out of it, and so is replaced.
 
 use crate::broker::Broker;
 use crate::controller::IsrWish;
 use crate::convert::broker_id;
 use crate::membership::error_of;
 use crate::outgoing::{Errand, Lane, PeerFault};
-use crate::partition::Partition;
+use crate::partition::{Held, Partition};
 use bytes::Bytes;
 use kafka_protocol::messages::alter_partition_request::{BrokerState, PartitionData, TopicData};
 use kafka_protocol::messages::{AlterPartitionRequest, AlterPartitionResponse};
@@ -84,12 +85,7 @@ impl Broker {
 
     fn wanted_isr(&self, partition: &Arc<Partition>, now: Now) -> Option<Vec<NodeId>> {
         let lag_max = self.limits().cluster.lag_max;
-        let mut held = partition.lock();
-        let ends = {
-            let log = held.led().ok()?;
-            (log.log_end(), log.high_watermark())
-        };
-        held.leading()?.wanted_isr(ends, now.mono, lag_max)
+        wanted(&mut partition.lock(), now, lag_max)
     }
 
     /// Sends the changes that are wanted, when none are under way.
@@ -133,15 +129,11 @@ impl Broker {
     fn wish(&self, partition: &Arc<Partition>, now: Now) -> Option<IsrWish> {
         let lag_max = self.limits().cluster.lag_max;
         let mut held = partition.lock();
-        let ends = {
-            let log = held.led().ok()?;
-            (log.log_end(), log.high_watermark())
-        };
-        let leading = held.leading()?;
-        if leading.asked().is_none() {
-            let wanted = leading.wanted_isr(ends, now.mono, lag_max)?;
-            leading.ask(wanted);
+        if held.leading()?.asked().is_none() {
+            let wanted = wanted(&mut held, now, lag_max)?;
+            held.leading()?.ask(wanted);
         }
+        let leading = held.leading()?;
         let asked = leading.asked()?;
         let member = |node: &NodeId| {
             let run = if *node == self.node() {
@@ -243,4 +235,15 @@ fn isr_refused(partition: &Partition, wish: &IsrWish, code: ErrorCode) {
     {
         leading.refused(wish.partition_epoch);
     }
+}
+
+/// The ISR as it ought to be, when that differs. A leader whose disk has failed
+/// leaves it, so that one of the others leads.
+fn wanted(held: &mut Held, now: Now, lag_max: Duration) -> Option<Vec<NodeId>> {
+    let ends = match held.led() {
+        Ok(log) => (log.log_end(), log.high_watermark()),
+        Err(ErrorCode::KafkaStorageError) => return held.leading()?.without_me(),
+        Err(_) => return None,
+    };
+    held.leading()?.wanted_isr(ends, now.mono, lag_max)
 }

@@ -220,6 +220,13 @@ impl Leading {
         (!same).then_some(wanted)
     }
 
+    /// The ISR without this node, when someone is left and nothing is under way.
+    pub(crate) fn without_me(&self) -> Option<Vec<NodeId>> {
+        let others = self.isr.iter().copied().filter(|node| *node != self.me);
+        let others: Vec<NodeId> = others.collect();
+        (self.asked.is_none() && !others.is_empty()).then_some(others)
+    }
+
     /// Whether a follower outside the ISR may join it.
     pub(crate) fn may_grow(&self, node: NodeId, high_watermark: Offset) -> bool {
         self.asked.is_none()

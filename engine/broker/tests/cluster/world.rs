@@ -106,7 +106,9 @@ impl World {
         settings.push(("node.id".into(), number.clone()));
         let (mut config, _) = BrokerConfig::from_properties(settings).expect("good settings");
         config.voters = (1..=count).map(|node| Arc::new(peer(node))).collect();
-        config.log_dirs = vec![PathBuf::from("/data")];
+        if !self.settings.iter().any(|(name, _)| name == "log.dirs") {
+            config.log_dirs = vec![PathBuf::from("/data")];
+        }
         config.seed = node as u64 + 7;
         config.advertised = vec![Endpoint {
             listener: "PLAINTEXT".into(),
@@ -144,6 +146,11 @@ impl World {
         for waiting in gone {
             self.answer(waiting.from, waiting.ticket, Err(PeerFault::Closed));
         }
+    }
+
+    /// The disk of a node.
+    pub fn disk(&self, node: usize) -> &MemDisk {
+        &self.nodes[node - 1].disk
     }
 
     /// Stops a node's time, or lets it go on.
