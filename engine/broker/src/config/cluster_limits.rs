@@ -68,7 +68,7 @@ impl ClusterLimits {
             rebalances_leaders: layers.flag("auto.leader.rebalance.enable"),
             imbalance_check: Duration::from_secs(seconds.unwrap_or(300)),
             controlled_shutdown: layers.flag("controlled.shutdown.enable"),
-            selects_by_rack: layers.broker("replica.selector.class").as_deref() == Some(BY_RACK),
+            selects_by_rack: layers.broker("replica.selector.class") == Some(BY_RACK),
             leader_throttle: rate("leader.replication.throttled.rate"),
             follower_throttle: rate("follower.replication.throttled.rate"),
         }
