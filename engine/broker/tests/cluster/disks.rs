@@ -34,7 +34,7 @@ fn place(world: &World, node: usize) -> PathBuf {
         let log = Path::new(dir).join("orders-0/00000000000000000000.log");
         plimsoll_log::Disk::open(world.disk(node), &log, plimsoll_log::Open::Read).is_ok()
     };
-    let dir = ["/data", "/more"].into_iter().find(|dir| holds(&dir));
+    let dir = ["/data", "/more"].into_iter().find(|dir| holds(dir));
     PathBuf::from(dir.expect("a log"))
 }
 
