@@ -8,7 +8,7 @@ use plimsoll_workloads::generate::{STAMP_HEADER, StampPlace};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub(super) const POLL: Duration = Duration::from_millis(20);
 pub(super) const LOOK_EVERY: u32 = 1024;
 /// How long seeking within a partition may take.
 const SEEK: Duration = Duration::from_secs(5);
+/// What a partition answers that is not being fetched.
+const NOT_FETCHED: RDKafkaErrorCode = RDKafkaErrorCode::State;
 
 struct Context;
 
@@ -107,13 +109,26 @@ impl Line {
         if self.sought || !job.finish.is_drawn() {
             return Ok(());
         }
-        self.sought = true;
+        let mut before = TopicPartitionList::new();
         for (partition, position) in positions {
             if !job.finish.is_past(*partition, *position) {
-                let partition = partition.cast_signed();
-                client.seek(&job.route.topic, partition, Offset::Offset(*position), SEEK)?;
+                let (topic, at) = (&job.route.topic, Offset::Offset(*position));
+                before.add_partition_offset(topic, partition.cast_signed(), at)?;
             }
         }
+        if before.count() == 0 {
+            self.sought = true;
+            return Ok(());
+        }
+        for sought in client.seek_partitions(before, SEEK)?.elements() {
+            match sought.error() {
+                Ok(()) => {}
+                // It has just come or gone, in a group: the next look is soon.
+                Err(error) if error.rdkafka_error_code() == Some(NOT_FETCHED) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.sought = true;
         Ok(())
     }
 
