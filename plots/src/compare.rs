@@ -131,6 +131,13 @@ fn in_a_sentence(compared: &Compared, letter: char, rows: &[Row]) -> Option<Stri
     let spread = Spread::of(&ratios)?;
     let decided = rows.iter().filter(|row| row.ratio.excludes(1.0)).count();
     let change = |ratio: f64| units::signed_percent(ratio - 1.0);
+    if rows.len() == 1 {
+        let (name, change) = (compared.name, change(spread.median));
+        let more = if decided == 1 { "more" } else { "no more" };
+        return Some(format!(
+            "{name}: {letter} against A {change}, {more} than its repeats differ."
+        ));
+    }
     Some(format!(
         "{}: {letter} against A {} in the middle setting, {} to {} over {} settings, {decided} of \
          which differ by more than their repeats do.",
@@ -267,7 +274,7 @@ fn cautions(a: &RunResult, b: &RunResult, matched: &[Matched<'_>], all: usize) -
     let how = match interleaved(a, b) {
         true => {
             "The runs took turns in pairs, as the sides of a gate do, and are compared pair by \
-             pair; `plimsoll gate --baseline … --candidate …` says whether that is a regression."
+             pair; `plimsoll gate WORKLOAD --baseline A --candidate B` says whether that is a regression."
         }
         false => {
             "The runs were not interleaved: a machine that drifted between them shows as a \

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ResultError {
     /// The operating system refused.
-    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    #[error("cannot {action} {path}", path = .path.display())]
     Io {
         /// What was tried, as a verb: `read`, `write`, `rename`.
         action: &'static str,
