@@ -23,7 +23,7 @@ for _ in $(seq 300); do
     sleep 0.2
 done
 stop="sleep 60; kill $server; while kill -0 $server 2> /dev/null; do sleep 0.2; done"
-if DISK_BYTES_TARGET=127.0.0.1:$port DISK_BYTES_DATA=$work/data DISK_BYTES_STOP=$stop \
+if DISK_BYTES_SEGMENT_SETTING=internal.segment.bytes DISK_BYTES_TARGET=127.0.0.1:$port DISK_BYTES_DATA=$work/data DISK_BYTES_STOP=$stop \
     cargo test --quiet -p plimsoll --test disk_bytes -- --nocapture; then
     echo "PASS"
 else

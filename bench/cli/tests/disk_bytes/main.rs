@@ -78,10 +78,13 @@ fn create(address: &str) {
         .enable_all()
         .build()
         .expect("a runtime");
+    // Apache Kafka takes segments below 1 MiB by its internal name alone since 4.0.
+    let named = std::env::var("DISK_BYTES_SEGMENT_SETTING");
+    let segment_setting = named.unwrap_or_else(|_| "segment.bytes".to_owned());
     for (index, case) in CASES.iter().enumerate() {
         let (name, segment) = (name(index), case.segment.to_string());
         let topic = NewTopic::new(&name, case.partitions as i32, TopicReplication::Fixed(1))
-            .set("segment.bytes", &segment)
+            .set(&segment_setting, &segment)
             .set("retention.ms", "3600000")
             .set("file.delete.delay.ms", "0");
         let other = calibration(index);
