@@ -7,7 +7,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -93,8 +93,13 @@ pub fn run(args: Args) -> Outcome {
         None => None,
     };
     let mut early = None;
+    let mut complain_at = Instant::now() + READY_SOON;
     while !nodes.is_ready() && early.is_none() {
         early = stop.wait_for(READY_POLL);
+        if let Some(why) = nodes.waits_for().filter(|_| Instant::now() >= complain_at) {
+            tracing::warn!("not ready yet: {why}");
+            complain_at = Instant::now() + COMPLAIN_EVERY;
+        }
     }
     if early.is_none() {
         let mut stdout = std::io::stdout();
@@ -113,6 +118,9 @@ pub fn run(args: Args) -> Outcome {
 
 /// How often a node that waits to be let into its cluster looks.
 const READY_POLL: Duration = Duration::from_millis(5);
+/// After how long it says what it waits for, and how often it does so again.
+const READY_SOON: Duration = Duration::from_secs(3);
+const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// What this process runs.
 enum Nodes {
@@ -125,6 +133,13 @@ impl Nodes {
         match self {
             Self::One(server) => server.is_ready(),
             Self::Several(cluster) => cluster.is_ready(),
+        }
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        match self {
+            Self::One(server) => server.waits_for(),
+            Self::Several(cluster) => cluster.waits_for(),
         }
     }
 

@@ -151,6 +151,37 @@ impl Broker {
         !self.config.roles.broker || !self.membership.is_fenced()
     }
 
+    /// What a node that is not let in waits for, in words; none when it is ready.
+    pub fn waits_for(&self) -> Option<String> {
+        if self.is_ready() {
+            return None;
+        }
+        let Some(leader) = self.metadata.standing().leader else {
+            let voters = self.config.voters.iter();
+            let voters = voters.map(|one| format!("{}@{}:{}", one.node, one.host, one.port));
+            return Some(format!(
+                "no controller was heard of: a majority of {} must run, and each must reach this \
+                 node, {}, at its own address there",
+                voters.collect::<Vec<_>>().join(","),
+                self.node()
+            ));
+        };
+        let refused = self.membership.state.lock().refused;
+        Some(match refused {
+            Some(ErrorCode::DuplicateBrokerRegistration) => format!(
+                "controller {leader} lets no second node {} in: stop the other, or give this one \
+                 another node.id",
+                self.node()
+            ),
+            Some(ErrorCode::InconsistentClusterId) => format!(
+                "controller {leader} is of another cluster than {}: see cluster.id",
+                self.cluster_id()
+            ),
+            Some(code) => format!("controller {leader} does not let it in: {}", code.name()),
+            None => format!("controller {leader} has not let it in yet"),
+        })
+    }
+
     /// Whether this node is the active controller.
     pub fn is_active_controller(&self) -> bool {
         self.metadata.is_active()

@@ -62,6 +62,11 @@ impl Cluster {
         self.servers.iter().all(Server::is_ready)
     }
 
+    /// What the first node that has not been let in waits for.
+    pub fn waits_for(&self) -> Option<String> {
+        self.servers.iter().find_map(Server::waits_for)
+    }
+
     /// `HOST:PORT` of each node, with commas between.
     pub fn addresses(&self) -> String {
         let addresses: Vec<&str> = self.servers.iter().map(Server::address).collect();

@@ -197,6 +197,11 @@ impl Server {
         self.broker.is_ready()
     }
 
+    /// What a node of a cluster waits for, in words, until it takes part.
+    pub fn waits_for(&self) -> Option<String> {
+        self.broker.waits_for()
+    }
+
     /// Cuts another node off from this one, or lets it back. Both ways are cut
     /// when both nodes do it.
     pub fn cut(&self, node: NodeId, cut: bool) {
