@@ -2,7 +2,7 @@
 # beside_kafka.sh [OUT]: acks-and-compression, batch-and-linger and transactions on
 # the embedded engine and on Apache Kafka 4.1, one after the other on this machine,
 # shortened; one report for each workload with both, and their comparison. OUT keeps
-# the results [results/beside-kafka].
+# the results [results/beside-kafka]; EACH is the measured time of a run [2s].
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 plimsoll=$(realpath "${PLIMSOLL:-${CARGO_TARGET_DIR:-target}/release/plimsoll}")
@@ -20,7 +20,7 @@ for _ in $(seq 120); do
     sleep 1
 done
 
-short=(--set repeats=2 --set load.warmup=1s --set load.duration=2s --set load.drain=10s --quiet)
+short=(--set repeats=2 --set load.warmup=1s --set load.duration="${EACH:-2s}" --set load.drain=10s --quiet)
 both() { # WORKLOAD [--set KEY=VALUE]…
     local workload=$1 name
     name=$(basename "$workload" .toml)
