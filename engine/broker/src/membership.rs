@@ -22,7 +22,6 @@ use parking_lot::Mutex;
 use plimsoll_log::{read_whole, replace_whole};
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::{Instant, Now};
 use plimsoll_wire::types::BrokerEpoch;
 use std::path::PathBuf;
@@ -297,7 +296,7 @@ impl Broker {
     /// tells from memory, as coordinators do, it may tell only then; another may
     /// lead by now and have gone on.
     pub(crate) fn has_lease(&self, now: Now) -> bool {
-        if self.is_alone() || mutation::is(Mutation::ServeWithoutLease) {
+        if self.is_alone() {
             return true;
         }
         let limits = self.limits();

@@ -42,8 +42,7 @@ impl OwnLog {
                 ErrorCode::NotLeaderOrFollower => ErrorCode::NotCoordinator,
                 _ => ErrorCode::CoordinatorNotAvailable,
             })?;
-            let early = mutation::is(Mutation::ServeUnreplicated);
-            if log.high_watermark() < log.log_end() && !early {
+            if log.high_watermark() < log.log_end() {
                 return Err(ErrorCode::CoordinatorLoadInProgress);
             }
             held.led_epoch()?

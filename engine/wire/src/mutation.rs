@@ -65,19 +65,13 @@ mutations! {
     FollowUnregistered = "follow-unregistered",
     /// A coordinator answers before its records are replicated.
     AnswerUnreplicated = "answer-unreplicated",
-    /// A new coordinator serves what of its log is not replicated yet.
-    ServeUnreplicated = "serve-unreplicated",
     /// A coordinator that leads its partition no more goes on with what it knows
     /// once it leads it again.
     KeepCoordinator = "keep-coordinator",
-    /// A coordinator serves although its node may have been replaced.
-    ServeWithoutLease = "serve-without-lease",
     /// A transaction's marker counts as written when the leader alone has it.
     CountMarkersUnreplicated = "count-markers-unreplicated",
     /// A transaction's end writes no markers where another node leads.
     SkipRemoteMarkers = "skip-remote-markers",
-    /// Records are written under a guard that has been lowered.
-    IgnoreGuards = "ignore-guards",
     /// A group forgets a member's partitions before the member gave them up.
     AssignTwice = "assign-twice",
 }
@@ -92,13 +86,10 @@ impl Mutation {
             | Self::ForgetSequencesOnFailover
             | Self::CommitAlone
             | Self::AnswerUnreplicated
-            | Self::ServeUnreplicated
             | Self::KeepCoordinator
             | Self::FollowUnregistered
-            | Self::ServeWithoutLease
             | Self::CountMarkersUnreplicated
             | Self::SkipRemoteMarkers
-            | Self::IgnoreGuards
             | Self::ElectAnyone => 3,
             _ => 1,
         }
