@@ -83,6 +83,7 @@ failures! {
     SyncGroupResponse: [];
     TxnOffsetCommitResponse: [topics partitions];
     UnregisterBrokerResponse: [];
+    UpdateFeaturesResponse: [] [results];
     WriteTxnMarkersResponse: [markers topics partitions];
 }
 

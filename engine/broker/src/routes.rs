@@ -135,6 +135,7 @@ pub(crate) const ROUTES: &[Route] = &[
         Place::ControllerOnly,
         api::alter_partition::handle,
     ),
+    admin(ApiKey::UpdateFeatures, api::update_features::handle),
     node(ApiKey::Envelope, Place::Anywhere, api::envelope::handle),
     route(ApiKey::DescribeCluster, api::describe_cluster::handle),
     route(ApiKey::DescribeProducers, api::describe_producers::handle),

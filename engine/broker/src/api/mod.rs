@@ -56,4 +56,5 @@ pub(crate) mod sasl_handshake;
 pub(crate) mod sync_group;
 pub(crate) mod txn_offset_commit;
 pub(crate) mod unregister_broker;
+pub(crate) mod update_features;
 pub(crate) mod write_txn_markers;

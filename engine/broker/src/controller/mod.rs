@@ -99,11 +99,14 @@ impl Broker {
     }
 }
 
-/// Puts features in force that are not.
+/// Puts the features of a new cluster in force. Later they stay as they are: an
+/// operator may have lowered them.
 pub(crate) fn raise_features(change: &mut Change) {
+    if !change.image().features().is_empty() {
+        return;
+    }
     for feature in FEATURES {
-        let present = change.image().features().get(feature.name).copied();
-        if feature.initial > 0 && present.is_none_or(|level| level < feature.initial) {
+        if feature.initial > 0 {
             let (name, level) = (feature.name.to_owned(), feature.initial);
             change.push(MetadataRecord::FeatureLevel(FeatureLevel { name, level }));
         }

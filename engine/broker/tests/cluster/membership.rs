@@ -2,9 +2,10 @@
 
 use crate::world::World;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
-    TopicName, describe_quorum_request,
+    TopicName, UpdateFeaturesRequest, UpdateFeaturesResponse, describe_quorum_request,
 };
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::api::ApiKey;
@@ -115,4 +116,62 @@ fn the_quorum_is_described_by_its_leader_whoever_is_asked() {
         }
         assert_eq!(response.nodes.len(), 3);
     }
+}
+
+#[test]
+fn features_are_lowered_and_raised_and_stay_so_under_the_next_controller() {
+    let mut world = World::ready(3, &[]);
+    let update = |world: &mut World, name: &'static str, level: i16, kind: i8| {
+        let one = FeatureUpdateKey::default()
+            .with_feature(StrBytes::from_static_str(name))
+            .with_max_version_level(level)
+            .with_upgrade_type(kind);
+        let query = UpdateFeaturesRequest::default()
+            .with_timeout_ms(10_000)
+            .with_feature_updates(vec![one]);
+        let node = world.controller().expect("one is active") % 3 + 1;
+        let response: UpdateFeaturesResponse = world.ask(node, ApiKey::UpdateFeatures, 2, &query);
+        (
+            ErrorCode::from_wire(response.error_code),
+            response.error_message,
+        )
+    };
+    let level = |world: &World, node: usize| {
+        let image = world.broker(node).image();
+        image.features().get("group.version").copied()
+    };
+    let refused = [
+        ("group.version", 9, 1, "level 9, 0 to 1 is served"),
+        (
+            "group.version",
+            0,
+            1,
+            "level 0 is below 1, allow a downgrade",
+        ),
+        (
+            "grupe.version",
+            1,
+            1,
+            "there is no such feature, only group.version",
+        ),
+    ];
+    for (name, to, kind, expected) in refused {
+        let (code, words) = update(&mut world, name, to, kind);
+        assert_eq!(code, ErrorCode::InvalidUpdateVersion, "{name} {to}");
+        let words = words.expect("a reason").to_string();
+        assert!(words.contains(expected), "{words}");
+    }
+    assert_eq!(level(&world, 1), Some(1));
+    let (code, _) = update(&mut world, "group.version", 0, 2);
+    assert_eq!(code, ErrorCode::None);
+    let old = world.controller().expect("one is active");
+    world.kill(old);
+    world.until("another decides", |world| world.controller().is_some());
+    world.pass(Duration::from_secs(1));
+    let next = world.controller().expect("one is active");
+    assert_eq!(level(&world, next), None, "it stays off");
+    world.start(old);
+    let (code, _) = update(&mut world, "group.version", 1, 1);
+    assert_eq!(code, ErrorCode::None);
+    assert_eq!(level(&world, next), Some(1));
 }
