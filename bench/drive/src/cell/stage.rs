@@ -5,15 +5,20 @@ use super::processors;
 use super::run::{Bench, Target, group_name};
 use super::settings;
 use crate::admin::Admin;
-use crate::clock::wall_ms;
+use crate::clock::{Mono, sleep_until, wall_ms};
 use crate::dead_letters::{self, DeadLetters};
 use crate::driver::Route;
-use crate::error::DriveError;
+use crate::error::{DriveError, is_retriable};
 use crate::native::control::{Control, NewTopic};
 use plimsoll_results::CellResult;
 use plimsoll_workloads::{Cell, Run};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the leaders of a new topic may take to know that they lead.
+const LEAD: Duration = Duration::from_secs(30);
+const LEAD_GAP_NANOS: u64 = 20_000_000;
 
 /// Makes a topic for a cell, lets `carry` measure on it, and deletes it.
 pub(crate) fn on_a_fresh_topic<'a>(
@@ -91,6 +96,7 @@ impl Stage {
     ) -> Result<Route, DriveError> {
         let leaders = control.create_topic(&topic)?;
         self.topics.push(topic.name.clone());
+        await_leaders(control, &topic)?;
         Ok(Route {
             bootstrap: target.bootstrap.clone(),
             topic: topic.name,
@@ -118,6 +124,22 @@ impl Stage {
         });
         if let Err(error) = deleted {
             tracing::debug!(topics = ?self.topics, %error, "a cell's topics stay behind");
+        }
+    }
+}
+
+/// Waits until every leader knows that it leads. One that does not yet refuses the
+/// first of several batches on their way and takes the next, which then lie before it.
+fn await_leaders(control: &mut Control, topic: &NewTopic) -> Result<(), DriveError> {
+    let deadline = Mono::now().after(LEAD);
+    loop {
+        match control.end_offsets(&topic.name, topic.partitions) {
+            Err(DriveError::Refused { code, .. })
+                if is_retriable(code) && Mono::now() < deadline =>
+            {
+                sleep_until(Mono::now().plus(LEAD_GAP_NANOS));
+            }
+            asked => return asked.map(drop),
         }
     }
 }
