@@ -49,7 +49,11 @@ impl Place {
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let file = dir.join(PLAN_FILE);
         let text = serde_json::to_string_pretty(plan).context("cannot write the plan")?;
-        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        // Whole or not at all: a run that is killed here can be resumed, too.
+        let draft = dir.join(format!("{PLAN_FILE}.new"));
+        fs::write(&draft, text)
+            .and_then(|()| fs::rename(&draft, &file))
+            .with_context(|| format!("cannot write {}", file.display()))?;
         let (journal, done) = Journal::open(&dir)?;
         Ok(Self { dir, done, journal })
     }
