@@ -8,6 +8,7 @@ use crate::api::{api_versions, sasl_authenticate};
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::forward::Call;
+use crate::newcomer;
 use crate::outcome::{CloseReason, Outcome, Wake};
 use crate::quorum;
 use crate::request::{Envelope, Request};
@@ -86,7 +87,8 @@ impl Broker {
             correlation_id: header.correlation_id,
             tagged_header: spec.response_header_version(version) >= 1,
         };
-        if route.at != Place::Anywhere && !self.is_alone() {
+        let is_early = newcomer::tells_of_the_cluster(spec.key) && !self.knows_the_cluster();
+        if is_early || (route.at != Place::Anywhere && !self.is_alone()) {
             let call = Call {
                 route,
                 envelope,
@@ -94,7 +96,10 @@ impl Broker {
                 body_at,
                 may_forward: true,
             };
-            let outcome = self.call_controller(now, connection, call, waker);
+            let outcome = match is_early {
+                true => newcomer::hold(now, connection, call, waker),
+                false => self.call_controller(now, connection, call, waker),
+            };
             return self.counted(spec.key, outcome);
         }
         let has_client_id = header.client_id.is_some();

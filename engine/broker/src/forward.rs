@@ -118,7 +118,7 @@ impl Broker {
     }
 
     /// Handles the request here.
-    fn run(
+    pub(crate) fn run(
         &self,
         now: Now,
         connection: &mut Connection,
@@ -255,7 +255,7 @@ impl Waiting for ParkedCall {
 }
 
 /// A response at last, or an empty one where the connection ought to end.
-fn answered(outcome: &mut Outcome) -> Option<Response> {
+pub(crate) fn answered(outcome: &mut Outcome) -> Option<Response> {
     match std::mem::replace(outcome, Outcome::NoReply) {
         Outcome::Ready(response) | Outcome::Last(response, _) => Some(response),
         _ => Some(Response::default()),

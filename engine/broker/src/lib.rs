@@ -43,6 +43,7 @@ mod log_scan;
 mod membership;
 mod metadata;
 pub mod metrics;
+mod newcomer;
 mod news;
 mod operations;
 mod outcome;

@@ -26,6 +26,7 @@ use plimsoll_wire::time::{Instant, Now};
 use plimsoll_wire::types::BrokerEpoch;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -43,6 +44,8 @@ const HEARTBEAT_VERSION: i16 = 1;
 /// This run's standing with the controller.
 pub(crate) struct Membership {
     state: Mutex<State>,
+    /// The published image has shown once that this run was let in.
+    arrived: AtomicBool,
 }
 
 struct State {
@@ -94,6 +97,7 @@ impl Membership {
                 heard_at: None,
                 refused: None,
             }),
+            arrived: AtomicBool::new(false),
         }
     }
 
@@ -148,6 +152,21 @@ impl Broker {
     /// Whether this node takes part: registered with the controller and let in.
     pub fn is_ready(&self) -> bool {
         !self.config.roles.broker || !self.membership.is_fenced()
+    }
+
+    /// Whether the published image is at least as new as this run's admission.
+    /// Until then it may lack brokers and topics that are there. A run that is
+    /// fenced later still knows the cluster.
+    pub(crate) fn knows_the_cluster(&self) -> bool {
+        let arrived = &self.membership.arrived;
+        if self.is_alone() || !self.config.roles.broker || arrived.load(Ordering::Acquire) {
+            return true;
+        }
+        let image = self.image();
+        let own = image.brokers().get(&self.node());
+        let is_in =
+            own.is_some_and(|own| own.incarnation == self.membership.incarnation() && !own.fenced);
+        arrived.fetch_or(is_in, Ordering::AcqRel) || is_in
     }
 
     /// What a node that is not let in waits for, in words; none when it is ready.

@@ -2,10 +2,12 @@
 
 use crate::world::World;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
-    TopicName, UpdateFeaturesRequest, UpdateFeaturesResponse, describe_quorum_request,
+    MetadataRequest, MetadataResponse, TopicName, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    describe_quorum_request,
 };
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::api::ApiKey;
@@ -78,6 +80,50 @@ fn without_a_majority_nothing_is_changed_and_the_client_is_told_to_try_again() {
     let code = create(&mut world, left, "orders", 1, 1);
     assert_eq!(code, ErrorCode::NotController.code());
     assert!(world.partition(left, "orders", 0).is_none());
+}
+
+/// What a node tells a client of the cluster: the brokers, and the partitions
+/// of `orders`.
+fn told(world: &mut World, node: usize) -> (Vec<i32>, usize) {
+    let name = TopicName(StrBytes::from_static_str("orders"));
+    let topic = MetadataRequestTopic::default().with_name(Some(name));
+    let query = MetadataRequest::default().with_topics(Some(vec![topic]));
+    let response: MetadataResponse = world.ask(node, ApiKey::Metadata, 12, &query);
+    let brokers = response.brokers.iter().map(|broker| broker.node_id.0);
+    (brokers.collect(), response.topics[0].partitions.len())
+}
+
+/// A node was killed and was back within the second. It answered a client out of
+/// an image of which nothing was replayed yet: no brokers. The client, librdkafka,
+/// let go of all the brokers that it knew and never asked anybody again.
+#[test]
+fn a_node_that_is_back_tells_clients_of_the_cluster_once_it_knows_it() {
+    let mut world = World::ready(3, &[]);
+    assert_eq!(create(&mut world, 1, "orders", 2, 3), 0);
+    for node in 1..=3 {
+        world.kill(node);
+        world.start(node);
+        assert_eq!(told(&mut world, node), (vec![1, 2, 3], 2), "node {node}");
+    }
+}
+
+/// In their images all nodes are fenced until the first is let in.
+#[test]
+fn nodes_that_start_together_tell_of_no_empty_cluster() {
+    let mut world = World::ready(3, &[]);
+    assert_eq!(create(&mut world, 1, "orders", 2, 3), 0);
+    for node in 1..=3 {
+        world.kill(node);
+    }
+    for node in 1..=3 {
+        world.start(node);
+    }
+    for node in 1..=3 {
+        let (brokers, partitions) = told(&mut world, node);
+        let itself = i32::try_from(node).expect("small");
+        assert!(brokers.contains(&itself), "node {node}: {brokers:?}");
+        assert_eq!(partitions, 2, "node {node}");
+    }
 }
 
 #[test]
