@@ -101,7 +101,9 @@ fn producer(address: &str, codec: &str) -> BaseProducer {
         .set("bootstrap.servers", address)
         .set("compression.codec", codec)
         .set("acks", "1")
-        .set("linger.ms", "60000")
+        // Longer than a batch takes to fill; a flush that the client's thread
+        // sleeps through costs this long.
+        .set("linger.ms", "5000")
         .set("batch.num.messages", "100000")
         .set("batch.size", "4000000")
         .set("message.max.bytes", "8000000")

@@ -167,7 +167,8 @@ fn a_known_delay_and_its_jitter_are_recovered() {
         service.min_us >= 10_000.0,
         "nothing is quicker than the broker"
     );
-    assert!(service.p50_us >= 18_000.0, "{:?}", service.p50_us);
+    // Of the first eighty delays the fortieth is 17.8 ms.
+    assert!(service.p50_us >= 17_000.0, "{:?}", service.p50_us);
     if is_quiet() {
         // A hundred delays, each as often as the others.
         let truth = |percentile: f64| 10_000.0 + 200.0 * (percentile.ceil() - 1.0);
