@@ -1,5 +1,6 @@
 //! A disk of one node fails: others lead what it led.
 
+use crate::consumer::{node_id, orders_in_sync};
 use crate::membership::create;
 use crate::replication::produce;
 use crate::world::World;
@@ -8,24 +9,11 @@ use plimsoll_log::Fault;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::NodeId;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 fn with_orders(settings: &[(&str, &str)]) -> (World, usize) {
-    let mut world = World::ready(3, settings);
-    assert_eq!(create(&mut world, 1, "orders", 1, 3), 0);
-    world.until("all are in sync", |world| {
-        world
-            .partition(1, "orders", 0)
-            .is_some_and(|p| p.isr.len() == 3)
-    });
-    world.pass(Duration::from_millis(500));
-    let leader = world.leader("orders", 0).expect("a leader");
+    let (mut world, leader) = orders_in_sync(settings);
     assert_eq!(produce(&mut world, leader, "kept", -1).0, ErrorCode::None);
     (world, leader)
-}
-
-fn node_id(node: usize) -> NodeId {
-    NodeId(i32::try_from(node).expect("a small number"))
 }
 
 /// The directory of a node in which the topic's log lies.

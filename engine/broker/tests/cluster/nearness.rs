@@ -1,8 +1,9 @@
 //! Racks, the replica that a consumer reads, leaders that moved, and replicas
 //! that are held back while they catch up.
 
+use crate::consumer::{self, body_of, fetch_query, node_id, orders_in_sync};
 use crate::membership::create;
-use crate::replication::{body_of, produce};
+use crate::replication::produce;
 use crate::world::World;
 use kafka_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
@@ -17,12 +18,9 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchTopic, IsolationLevel, Replica, Session,
-};
 use plimsoll_wire::produce::ProduceResponse;
 use plimsoll_wire::topic::Topic;
-use plimsoll_wire::types::{LeaderEpoch, NodeId, Offset, PartitionIndex};
+use plimsoll_wire::types::{LeaderEpoch, NodeId};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use uuid::Uuid;
@@ -36,10 +34,6 @@ const RACKS: &[(&str, &str)] = &[
     ),
     ("min.insync.replicas", "1"),
 ];
-
-fn node_id(node: usize) -> NodeId {
-    NodeId(i32::try_from(node).expect("a small number"))
-}
 
 /// What a fetch of partition 0 of `orders` brings.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,63 +51,28 @@ fn fetch(world: &mut World, node: usize, version: i16, rack: &'static str, wait:
         13.. => Topic::Id(image.topic("orders").map_or(Uuid::nil(), |topic| topic.id)),
         _ => Topic::Name("orders"),
     };
-    let request = FetchRequest {
-        cluster_id: None,
-        replica: Replica::CONSUMER,
-        max_wait_ms: wait,
-        min_bytes: 1,
-        max_bytes: 1 << 20,
-        isolation: IsolationLevel::ReadUncommitted,
-        session: Session::NONE,
-        topics: vec![FetchTopic {
-            topic,
-            partitions: vec![FetchPartition {
-                index: PartitionIndex(0),
-                current_leader_epoch: LeaderEpoch::NONE,
-                fetch_offset: Offset(0),
-                last_fetched_epoch: LeaderEpoch::NONE,
-                log_start_offset: Offset(-1),
-                max_bytes: 1 << 20,
-                directory_id: Uuid::nil(),
-                high_watermark: None,
-            }],
-        }],
-        forgotten: vec![],
-        rack_id: rack,
-    };
-    let frame = request.encode_frame(version, 42, Some("tests"));
-    let body = body_of(ApiKey::Fetch, &frame);
-    let response = world.ask_bytes(node, ApiKey::Fetch, version, &body);
-    let response = FetchResponse::decode(version, &response).expect("a response");
-    let partition = &response.topics[0].partitions[0];
-    let endpoints = response.node_endpoints.iter();
-    Fetched {
-        error: partition.error,
-        nearer: partition.preferred_read_replica,
-        bytes: partition.records.len(),
-        leader: partition
-            .current_leader
-            .map(|leader| (leader.id, leader.epoch)),
-        endpoints: endpoints.map(|one| (one.id, one.port)).collect(),
-    }
-}
-
-fn with_orders(settings: &[(&str, &str)]) -> (World, usize) {
-    let mut world = World::ready(3, settings);
-    assert_eq!(create(&mut world, 1, "orders", 1, 3), 0);
-    world.until("all are in sync", |world| {
-        world
-            .partition(1, "orders", 0)
-            .is_some_and(|p| p.isr.len() == 3)
-    });
-    world.pass(Duration::from_millis(500));
-    let leader = world.leader("orders", 0).expect("a leader");
-    (world, leader)
+    let mut query = fetch_query(0);
+    query.max_wait_ms = wait;
+    query.rack_id = rack;
+    query.topics[0].topic = topic;
+    consumer::fetch(world, node, version, &query, |response| {
+        let partition = &response.topics[0].partitions[0];
+        let endpoints = response.node_endpoints.iter();
+        Fetched {
+            error: partition.error,
+            nearer: partition.preferred_read_replica,
+            bytes: partition.records.len(),
+            leader: partition
+                .current_leader
+                .map(|leader| (leader.id, leader.epoch)),
+            endpoints: endpoints.map(|one| (one.id, one.port)).collect(),
+        }
+    })
 }
 
 #[test]
 fn a_consumer_is_sent_to_the_replica_of_its_rack_and_reads_there() {
-    let (mut world, leader) = with_orders(RACKS);
+    let (mut world, leader) = orders_in_sync(RACKS);
     assert_eq!(produce(&mut world, leader, "near", -1).0, ErrorCode::None);
     world.pass(Duration::from_secs(1));
     let racks = ["rack-0", "rack-1", "rack-2", "rack-3"];
@@ -146,7 +105,7 @@ fn a_consumer_is_sent_to_the_replica_of_its_rack_and_reads_there() {
 #[test]
 fn a_replica_that_fell_out_of_sync_is_read_by_nobody() {
     let settings = [RACKS, &[("replica.lag.time.max.ms", "1000")]].concat();
-    let (mut world, leader) = with_orders(&settings);
+    let (mut world, leader) = orders_in_sync(&settings);
     let far = leader % 3 + 1;
     world.pause(far, true);
     assert_eq!(produce(&mut world, leader, "a", 1).0, ErrorCode::None);
@@ -163,7 +122,7 @@ fn a_replica_that_fell_out_of_sync_is_read_by_nobody() {
 
 #[test]
 fn without_the_selector_everyone_reads_the_leader() {
-    let (mut world, leader) = with_orders(&RACKS[..1]);
+    let (mut world, leader) = orders_in_sync(&RACKS[..1]);
     assert_eq!(produce(&mut world, leader, "x", -1).0, ErrorCode::None);
     let rack = ["", "rack-2", "rack-3", "rack-1"][leader];
     let told = fetch(&mut world, leader, 11, rack, 0);
@@ -323,7 +282,7 @@ fn a_replica_that_catches_up_is_held_to_the_rate_on_either_side() {
 
 #[test]
 fn replicas_that_are_no_list_are_refused() {
-    let (mut world, _) = with_orders(&[]);
+    let (mut world, _) = orders_in_sync(&[]);
     let name = "leader.replication.throttled.replicas";
     assert_eq!(
         alter(&mut world, 2, "orders", name, "0-1"),

@@ -1,20 +1,17 @@
 //! Records and their replicas: acknowledgement, the ISR, new leaders, logs that
 //! part.
 
+use crate::consumer::{body_of, fetch, fetch_query};
 use crate::membership::create;
 use crate::world::World;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::batch::{BatchBuilder, BatchSettings, records};
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchTopic, IsolationLevel, Replica, Session,
-};
 use plimsoll_wire::produce::{PartitionData, ProduceRequest, ProduceResponse, TopicData};
 use plimsoll_wire::topic::Topic;
-use plimsoll_wire::types::{LeaderEpoch, NodeId, Offset, PartitionIndex, TimestampMs};
+use plimsoll_wire::types::{NodeId, PartitionIndex, TimestampMs};
 use std::time::Duration;
-use uuid::Uuid;
 
 const SETTINGS: &[(&str, &str)] = &[
     ("min.insync.replicas", "2"),
@@ -54,56 +51,22 @@ pub fn produce(world: &mut World, node: usize, value: &str, acks: i16) -> (Error
     (partition.error, partition.base_offset.get())
 }
 
-/// A frame's body after its length and header.
-pub fn body_of(api: ApiKey, frame: &[u8]) -> BytesMut {
-    let frame = &frame[4..];
-    let (header, at) = plimsoll_wire::header::RequestHeader::decode(frame).expect("a header");
-    assert_eq!(header.spec.key, api);
-    BytesMut::from(&frame[at..])
-}
-
 /// What a consumer reads of partition 0 at a node, and the high watermark.
 fn consume(world: &mut World, node: usize) -> (ErrorCode, i64, Vec<String>) {
-    let request = FetchRequest {
-        cluster_id: None,
-        replica: Replica::CONSUMER,
-        max_wait_ms: 0,
-        min_bytes: 1,
-        max_bytes: 1 << 20,
-        isolation: IsolationLevel::ReadUncommitted,
-        session: Session::NONE,
-        topics: vec![FetchTopic {
-            topic: Topic::Name("orders"),
-            partitions: vec![FetchPartition {
-                index: PartitionIndex(0),
-                current_leader_epoch: LeaderEpoch::NONE,
-                fetch_offset: Offset(0),
-                last_fetched_epoch: LeaderEpoch::NONE,
-                log_start_offset: Offset(-1),
-                max_bytes: 1 << 20,
-                directory_id: Uuid::nil(),
-                high_watermark: None,
-            }],
-        }],
-        forgotten: vec![],
-        rack_id: "",
-    };
-    let frame = request.encode_frame(11, 42, Some("tests"));
-    let body = body_of(ApiKey::Fetch, &frame);
-    let response = world.ask_bytes(node, ApiKey::Fetch, 11, &body);
-    let response = FetchResponse::decode(11, &response).expect("a response");
-    let partition = &response.topics[0].partitions[0];
-    let (mut values, mut rest, mut scratch) = (Vec::new(), partition.records, Vec::new());
-    while !rest.is_empty() {
-        let header = plimsoll_wire::batch::BatchHeader::parse(rest).expect("a batch");
-        let (batch, after) = rest.split_at(header.total_len());
-        for record in records(batch, &mut scratch, 1 << 20).expect("records") {
-            let value = record.expect("a record").value.unwrap_or_default();
-            values.push(String::from_utf8_lossy(value).into_owned());
+    fetch(world, node, 11, &fetch_query(0), |response| {
+        let partition = &response.topics[0].partitions[0];
+        let (mut values, mut rest, mut scratch) = (Vec::new(), partition.records, Vec::new());
+        while !rest.is_empty() {
+            let header = plimsoll_wire::batch::BatchHeader::parse(rest).expect("a batch");
+            let (batch, after) = rest.split_at(header.total_len());
+            for record in records(batch, &mut scratch, 1 << 20).expect("records") {
+                let value = record.expect("a record").value.unwrap_or_default();
+                values.push(String::from_utf8_lossy(value).into_owned());
+            }
+            rest = after;
         }
-        rest = after;
-    }
-    (partition.error, partition.high_watermark.get(), values)
+        (partition.error, partition.high_watermark.get(), values)
+    })
 }
 
 /// A cluster with a topic of one partition on three nodes, and its leader.

@@ -1,8 +1,8 @@
 //! Transactions across nodes: the coordinator on one, partitions led by others,
 //! and any of them lost on the way.
 
+use crate::consumer::{body_of, fetch, fetch_query};
 use crate::membership::create;
-use crate::replication::body_of;
 use crate::world::World;
 use bytes::Bytes;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
@@ -15,16 +15,13 @@ use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::batch::{self, BatchBuilder, BatchHeader, BatchSettings, records};
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchTopic, IsolationLevel, Replica, Session,
-};
+use plimsoll_wire::fetch::IsolationLevel;
 use plimsoll_wire::produce::{PartitionData, ProduceRequest, ProduceResponse, TopicData};
 use plimsoll_wire::topic::Topic;
 use plimsoll_wire::types::{
-    LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs,
+    Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs,
 };
 use std::time::Duration;
-use uuid::Uuid;
 
 const PAY: &str = "pay";
 const PARTITIONS: i32 = 3;
@@ -207,55 +204,31 @@ fn end(world: &mut World, version: i16, by: Producer, commit: bool) -> Result<Pr
 /// What a reader of committed records sees of a partition at its leader, and
 /// whether nothing is open there.
 fn committed(world: &mut World, index: i32) -> (Vec<String>, bool) {
-    let query = FetchRequest {
-        cluster_id: None,
-        replica: Replica::CONSUMER,
-        max_wait_ms: 0,
-        min_bytes: 1,
-        max_bytes: 1 << 20,
-        isolation: IsolationLevel::ReadCommitted,
-        session: Session::NONE,
-        topics: vec![FetchTopic {
-            topic: Topic::Name("orders"),
-            partitions: vec![FetchPartition {
-                index: PartitionIndex(index),
-                current_leader_epoch: LeaderEpoch::NONE,
-                fetch_offset: Offset(0),
-                last_fetched_epoch: LeaderEpoch::NONE,
-                log_start_offset: Offset(-1),
-                max_bytes: 1 << 20,
-                directory_id: Uuid::nil(),
-                high_watermark: None,
-            }],
-        }],
-        forgotten: vec![],
-        rack_id: "",
-    };
-    let frame = query.encode_frame(11, 42, Some("tests"));
-    let body = body_of(ApiKey::Fetch, &frame);
+    let mut query = fetch_query(index);
+    query.isolation = IsolationLevel::ReadCommitted;
     let node = world.leader("orders", index).expect("a leader");
-    let answer = world.ask_bytes(node, ApiKey::Fetch, 11, &body);
-    let answer = FetchResponse::decode(11, &answer).expect("a response");
-    let partition = &answer.topics[0].partitions[0];
-    let aborted = partition.aborted_transactions.clone().unwrap_or_default();
-    let (mut values, mut rest, mut scratch) = (Vec::new(), partition.records, Vec::new());
-    while !rest.is_empty() {
-        let header = BatchHeader::parse(rest).expect("a batch");
-        let (bytes, after) = rest.split_at(header.total_len());
-        let is_aborted = aborted.iter().any(|txn| {
-            txn.producer_id == header.producer_id && txn.first_offset <= header.base_offset
-        });
-        if !header.is_control() && !is_aborted {
-            for record in records(bytes, &mut scratch, 1 << 20).expect("records") {
-                let value = record.expect("a record").value.unwrap_or_default();
-                values.push(String::from_utf8_lossy(value).into_owned());
+    fetch(world, node, 11, &query, |answer| {
+        let partition = &answer.topics[0].partitions[0];
+        let aborted = partition.aborted_transactions.clone().unwrap_or_default();
+        let (mut values, mut rest, mut scratch) = (Vec::new(), partition.records, Vec::new());
+        while !rest.is_empty() {
+            let header = BatchHeader::parse(rest).expect("a batch");
+            let (bytes, after) = rest.split_at(header.total_len());
+            let is_aborted = aborted.iter().any(|txn| {
+                txn.producer_id == header.producer_id && txn.first_offset <= header.base_offset
+            });
+            if !header.is_control() && !is_aborted {
+                for record in records(bytes, &mut scratch, 1 << 20).expect("records") {
+                    let value = record.expect("a record").value.unwrap_or_default();
+                    values.push(String::from_utf8_lossy(value).into_owned());
+                }
             }
+            rest = after;
         }
-        rest = after;
-    }
-    let settled = partition.last_stable_offset == partition.high_watermark
-        && partition.high_watermark > Offset(0);
-    (values, settled)
+        let settled = partition.last_stable_offset == partition.high_watermark
+            && partition.high_watermark > Offset(0);
+        (values, settled)
+    })
 }
 
 /// Waits until no partition has anything open, and reads them all.
