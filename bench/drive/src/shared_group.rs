@@ -83,6 +83,15 @@ pub struct GroupEvents {
 }
 
 impl GroupEvents {
+    /// What became of several groups together; none of no groups.
+    pub fn of_all(groups: &[Arc<SharedGroup>]) -> Option<Self> {
+        let all = groups.iter().map(|group| group.events());
+        all.reduce(|mut sum, one| {
+            sum.absorb(&one);
+            sum
+        })
+    }
+
     /// Takes in what became of another group.
     pub fn absorb(&mut self, other: &Self) {
         self.assignments += other.assignments;

@@ -403,7 +403,7 @@ impl Bench<'_> {
             lags,
             faults: conductor.script.caused(),
             collector: conductor.collector,
-            moves: moves(&crew.shared),
+            moves: GroupEvents::of_all(&crew.shared),
         })
     }
 
@@ -465,14 +465,6 @@ impl Bench<'_> {
 /// The id of a cell's group, after its topic.
 pub(super) fn group_name(topic: &str, group: u32) -> String {
     format!("{topic}-group-{group}")
-}
-
-fn moves(groups: &[Arc<SharedGroup>]) -> Option<GroupEvents> {
-    let all = groups.iter().map(|group| group.events());
-    all.reduce(|mut sum, one| {
-        sum.absorb(&one);
-        sum
-    })
 }
 
 /// The histogram log of a cell, or of one of its workloads, with its name.

@@ -5,6 +5,7 @@
 //! then it goes on. Its lock is held meanwhile, and taken before a partition's,
 //! never after.
 
+mod image_topics;
 mod settings;
 
 use crate::broker::Broker;
@@ -15,11 +16,10 @@ use crate::partition::Partition;
 use crate::replies::{Answer, Pending, Slot, Waiting, respond_later};
 use crate::request::{Envelope, Request};
 use crate::topic_name::OFFSETS_TOPIC;
+use image_topics::ImageTopics;
 use parking_lot::Mutex;
-use plimsoll_cluster::Image;
 use plimsoll_coordinator::{
-    Command, GroupConfig, GroupShard, Refusal, Reply, Step, Token, TopicId, TopicInfo, TopicName,
-    Topics, World, drive, partition_for,
+    Command, GroupConfig, GroupShard, Refusal, Reply, Step, Token, World, drive, partition_for,
 };
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::mutation::{self, Mutation};
@@ -62,42 +62,6 @@ pub(crate) struct Asker<'a> {
     pub(crate) waker: &'a Arc<dyn Wake>,
     /// Now.
     pub(crate) now: Now,
-}
-
-/// The topics, as assignors see them.
-struct ImageTopics {
-    image: Arc<Image>,
-    version: i64,
-}
-
-impl Topics for ImageTopics {
-    fn by_name(&self, name: &str) -> Option<TopicInfo> {
-        self.image.topic(name).map(|topic| info(topic))
-    }
-
-    fn name_of(&self, id: TopicId) -> Option<TopicName> {
-        self.image
-            .topic_by_id(id)
-            .map(|topic| TopicName::from(&*topic.name))
-    }
-
-    fn each(&self, show: &mut dyn FnMut(&TopicName, TopicInfo)) {
-        for topic in self.image.topics() {
-            show(&TopicName::from(&*topic.name), info(topic));
-        }
-    }
-
-    fn version(&self) -> i64 {
-        self.version
-    }
-}
-
-fn info(topic: &plimsoll_cluster::TopicImage) -> TopicInfo {
-    let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-    TopicInfo {
-        id: topic.id,
-        partitions,
-    }
 }
 
 /// The error code of a coordinator's refusal: they have the same names.
@@ -350,10 +314,7 @@ impl Broker {
     }
 
     fn topics_seen(&self) -> ImageTopics {
-        ImageTopics {
-            image: self.image(),
-            version: self.metadata_offset().get(),
-        }
+        ImageTopics::new(self.image(), self.metadata_offset().get())
     }
 
     /// Loads every coordinator whose partition is here.

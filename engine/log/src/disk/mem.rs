@@ -16,10 +16,12 @@
 //!
 //! The same seed gives the same disk.
 
+mod fault;
 mod inode;
 mod names;
 
 use super::{DirEntry, Disk, DiskFile, DiskLock, Open, Space};
+pub use fault::Fault;
 use inode::{Inode, InodeId, Random};
 use names::{NameChange, Names, drop_orphans};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,21 +35,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Default)]
 pub struct MemDisk {
     state: Arc<Mutex<State>>,
-}
-
-/// Something that goes wrong from now on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The next write fails, having written nothing or a part.
-    Write,
-    /// The next sync of a file fails and what it should have kept is lost.
-    Sync,
-    /// The next read fails.
-    Read,
-    /// Every write that makes a file longer fails: the volume is full.
-    Full,
-    /// Every operation fails: the volume is gone.
-    Everything,
 }
 
 #[derive(Default)]
