@@ -117,6 +117,8 @@ fn a_broker_that_stops_answering_shows_in_every_record_that_was_due() {
         "load.rate=2K/s",
         "load.warmup=0s",
         "producer.in_flight=1",
+        // What piled up leaves in one request: its own way adds nothing.
+        "producer.batch_bytes=1MiB",
         set,
     ];
     let result = run(script, &sets).expect("the run ends");
