@@ -172,6 +172,14 @@ pub(crate) struct Conducted {
     pub(crate) collector: Collector,
 }
 
+/// What the workers of a cell did.
+struct Worked {
+    produced: Vec<Produced>,
+    processed: Vec<Produced>,
+    consumed: Vec<Vec<Consumed>>,
+    ends: Vec<Offset>,
+}
+
 impl<'a> Bench<'a> {
     /// Reads the records and works out when they are due.
     pub(crate) fn prepare(
@@ -303,35 +311,58 @@ impl Bench<'_> {
         options: Options<'_>,
         ends: Ends<'_>,
     ) -> Result<Conducted, DriveError> {
-        let spec = &self.cell.spec;
-        let Assignment {
-            share,
-            window,
-            marking,
-            lanes,
-            collector,
-        } = assignment;
-        let waits = settings::times_commits(spec);
+        let (window, collector) = (assignment.window, assignment.collector);
         let crew = Crew {
-            shared: self.shared_groups(window, lanes),
-            commits: waits.then(|| Arc::new(CommitBoard::new(lanes))),
+            shared: self.shared_groups(window, assignment.lanes),
+            commits: settings::times_commits(&self.cell.spec)
+                .then(|| Arc::new(CommitBoard::new(assignment.lanes))),
             seed: self.run.seed,
-            driver: settings::driver(spec),
-            spec,
+            driver: settings::driver(&self.cell.spec),
+            spec: &self.cell.spec,
             route: Arc::clone(&self.route),
             records: &self.records,
             schedule: &self.schedule,
             window,
-            share,
-            marking,
-            lanes,
-            on_time: self.groups().saturating_sub(spec.consumer.late_groups()),
+            share: assignment.share,
+            marking: assignment.marking,
+            lanes: assignment.lanes,
+            on_time: self
+                .groups()
+                .saturating_sub(self.cell.spec.consumer.late_groups()),
             depot: collector.depot(),
             stop: Arc::new(AtomicBool::new(false)),
             finish: Arc::default(),
         };
+        let mut conductor = self.conductor(&crew, collector, options);
+        let worked = self.lead(&crew, &mut conductor, ends)?;
+        Ok(Conducted {
+            produced: worked.produced,
+            processed: worked.processed,
+            consumed: worked.consumed,
+            ends: worked.ends,
+            observed: conductor.observed.unwrap_or_default(),
+            observed_records: conductor.observed_records,
+            finished_at: conductor.finished_at,
+            cores: conductor.cores,
+            backlog: conductor.backlog.results(),
+            lags: conductor.lags,
+            faults: conductor.script.caused(),
+            collector: conductor.collector,
+            moves: GroupEvents::of_all(&crew.shared),
+        })
+    }
+
+    /// Who leads this crew, before anything has been seen.
+    fn conductor<'o>(
+        &self,
+        crew: &Crew<'_>,
+        collector: Collector,
+        options: Options<'o>,
+    ) -> Conductor<'o> {
+        let window = crew.window;
+        let starts = (0..self.groups()).map(|group| crew.starts(group).max(window.start));
         let rig = self.target.rig.clone().filter(|_| self.causes_faults);
-        let mut conductor = Conductor {
+        Conductor {
             window,
             stop: Arc::clone(&crew.stop),
             finish: Arc::clone(&crew.finish),
@@ -341,22 +372,29 @@ impl Bench<'_> {
             observed_records: 0,
             measuring: false,
             cores: Vec::new(),
-            backlog: BacklogWatch::new(
-                window,
-                (0..self.groups()).map(|group| crew.starts(group).max(window.start)),
-            ),
+            backlog: BacklogWatch::new(window, starts),
             finished_at: window.to,
             next_pulse: window.from,
-            script: Script::new(spec, rig, &window),
+            script: Script::new(&self.cell.spec, rig, &window),
             lags: Vec::new(),
             options,
-        };
+        }
+    }
+
+    /// Consumers first, then processors, then producers; they end the other way
+    /// round, each up to where the one before it wrote.
+    fn lead(
+        &self,
+        crew: &Crew<'_>,
+        conductor: &mut Conductor<'_>,
+        ends: Ends<'_>,
+    ) -> Result<Worked, DriveError> {
         let consumers: Vec<_> = (0..self.groups())
             .map(|group| crew.consumers(group))
             .collect::<Result<_, _>>()?;
         let input = self.input.as_ref();
         let processors = input
-            .map(|input| Processors::start(&crew, input))
+            .map(|input| Processors::start(crew, input))
             .transpose()?;
         let producers = crew.producers(input.unwrap_or(&self.route))?;
         let produced = conductor.produce(producers, &consumers);
@@ -364,7 +402,7 @@ impl Bench<'_> {
             (Some(processors), Some(input), Ok(_)) => {
                 // All is acknowledged: transactions take no other acks than all.
                 let ends = Control::reach(&self.target.bootstrap).and_then(|mut control| {
-                    control.end_offsets(&input.topic, spec.topic.partitions)
+                    control.end_offsets(&input.topic, self.cell.spec.topic.partitions)
                 });
                 conductor.process(processors, ends)
             }
@@ -384,26 +422,11 @@ impl Bench<'_> {
         for (group, shared) in consumed.iter_mut().zip(&crew.shared) {
             group.push(shared.consumed(&crew.finish));
         }
-        let observed = conductor.observed.take().unwrap_or_default();
-        let cores = std::mem::take(&mut conductor.cores);
-        let (backlog, lags) = (
-            conductor.backlog.results(),
-            std::mem::take(&mut conductor.lags),
-        );
-        Ok(Conducted {
+        Ok(Worked {
             produced,
             processed,
             consumed,
             ends,
-            observed,
-            observed_records: conductor.observed_records,
-            finished_at: conductor.finished_at,
-            cores,
-            backlog,
-            lags,
-            faults: conductor.script.caused(),
-            collector: conductor.collector,
-            moves: GroupEvents::of_all(&crew.shared),
         })
     }
 
