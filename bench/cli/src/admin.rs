@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::run::target::TargetChoice;
 use anyhow::bail;
 use plimsoll_drive::admin::{Admin, PartitionIndex, TopicPartition};
+use plimsoll_units::{Size, Span};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -84,12 +85,31 @@ pub fn settings(option: &str, texts: &[String]) -> anyhow::Result<BTreeMap<Strin
     for text in texts {
         match text.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => {
-                settings.insert(name.trim().to_owned(), value.to_owned());
+                let name = name.trim();
+                if let Some(plain) = in_kafkas_unit(name, value) {
+                    bail!(
+                        "{option} {text}: Kafka's properties are plain numbers; accepted: {name}={plain}"
+                    );
+                }
+                settings.insert(name.to_owned(), value.to_owned());
             }
             _ => bail!("{option} {text}: no such form; accepted: PROPERTY=VALUE"),
         }
     }
     Ok(settings)
+}
+
+/// What a value that carries a unit is in the unit of its property's name; none
+/// when it carries none, or the property takes no such number.
+fn in_kafkas_unit(name: &str, value: &str) -> Option<u64> {
+    if value.trim().parse::<f64>().is_ok() {
+        return None;
+    }
+    match name.rsplit('.').next()? {
+        "ms" => value.parse::<Span>().ok().map(Span::millis),
+        "bytes" => value.parse::<Size>().ok().map(Size::bytes),
+        _ => None,
+    }
 }
 
 /// A topic with some of its partitions, or with all of them.
@@ -177,5 +197,15 @@ mod tests {
             error.to_string().contains("accepted: PROPERTY=VALUE"),
             "{error}"
         );
+        let check = |given: &str, plain: &str| {
+            let error = settings("--set", &[given.to_owned()]).unwrap_err();
+            let accepted = format!("plain numbers; accepted: {plain}");
+            assert!(error.to_string().ends_with(&accepted), "{error}");
+        };
+        check("retention.ms=1h", "retention.ms=3600000");
+        check("segment.bytes=64MiB", "segment.bytes=67108864");
+        for plain in ["retention.ms=-1", "cleanup.policy=1h", "segment.bytes=x"] {
+            assert!(settings("--set", &[plain.to_owned()]).is_ok(), "{plain}");
+        }
     }
 }
