@@ -37,6 +37,14 @@ impl Floor {
     pub const ROUND_TRIP_P50: &'static str = "round trip p50";
     /// 99th percentile of the same.
     pub const ROUND_TRIP_P99: &'static str = "round trip p99";
+    /// Median of the time from a thread's call until it runs, when calls are few.
+    pub const CALL_P50: &'static str = "call p50";
+    /// 90th percentile of the same.
+    pub const CALL_P90: &'static str = "call p90";
+    /// 99th percentile of the same.
+    pub const CALL_P99: &'static str = "call p99";
+    /// 99.9th percentile of the same.
+    pub const CALL_P999: &'static str = "call p99.9";
     /// Batches over the loopback.
     pub const LOOPBACK: &'static str = "loopback";
 }

@@ -1,8 +1,10 @@
 //! The floors: what disk, loopback, checksum and memory do when nothing else is
 //! asked of them. No broker on this machine can be faster.
 //!
-//! Each is measured for a fraction of a second: enough for two digits.
+//! Each is measured for a fraction of a second, enough for two digits; the chain of
+//! calls, whose tail matters, for two seconds.
 
+use super::chain;
 use hdrhistogram::Histogram;
 use plimsoll_results::{Floor, FloorUnit as Unit, HIGHEST_NS};
 use plimsoll_wire::batch::crc32c;
@@ -15,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// How long each floor is measured.
 const SPAN: Duration = Duration::from_millis(400);
+/// How long chains of calls are measured: for the 99.9th percentile of 9 calls
+/// 500 times a second.
+const CHAIN_SPAN: Duration = Duration::from_secs(2);
 /// The size of one write, one record batch.
 const BATCH_BYTES: usize = 64 * 1024;
 /// The most that is written to the disk.
@@ -34,6 +39,7 @@ const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 /// When the disk cannot be written or the loopback not be used.
 pub fn measure(dir: &Path) -> io::Result<Vec<Floor>> {
     let mut floors = measure_io(dir, SPAN)?;
+    floors.extend(chain::measure(CHAIN_SPAN)?);
     floors.push(checksum());
     floors.push(copy());
     Ok(floors)
@@ -71,12 +77,12 @@ fn quantiles(names: [&str; 2], nanos: &Histogram<u64>, how: &str) -> [Floor; 2] 
     [floor(names[0], 0.5), floor(names[1], 0.99)]
 }
 
-fn histogram() -> io::Result<Histogram<u64>> {
+pub(super) fn histogram() -> io::Result<Histogram<u64>> {
     // Of fixed bounds: one that grows by itself clamps what is recorded saturating.
     Histogram::new_with_bounds(1, HIGHEST_NS, 3).map_err(io::Error::other)
 }
 
-fn note(nanos: &mut Histogram<u64>, took: Duration) {
+pub(super) fn note(nanos: &mut Histogram<u64>, took: Duration) {
     nanos.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
 }
 
@@ -109,7 +115,7 @@ fn durable(dir: &Path, span: Duration) -> io::Result<[Floor; 2]> {
 }
 
 /// Two ends of a connection over the loopback.
-fn loopback() -> io::Result<(TcpStream, TcpStream)> {
+pub(super) fn loopback() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let client = TcpStream::connect(listener.local_addr()?)?;
     let (server, _) = listener.accept()?;
@@ -213,6 +219,10 @@ mod tests {
                 "round trip p50",
                 "round trip p99",
                 "loopback",
+                "call p50",
+                "call p90",
+                "call p99",
+                "call p99.9",
                 "CRC-32C",
                 "memory copy"
             ]

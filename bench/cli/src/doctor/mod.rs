@@ -3,6 +3,7 @@
 //!
 //! Reading and measuring is done first; judging is pure, over what was read.
 
+mod chain;
 pub mod floors;
 mod judge;
 mod readings;
