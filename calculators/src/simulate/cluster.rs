@@ -1,5 +1,6 @@
 //! The shape of the cluster: who leads, who follows, and how large batches are.
 
+use super::calls::Curve;
 use super::queue::Nanos;
 use super::{Input, Service};
 
@@ -13,6 +14,8 @@ pub(super) struct Shape {
     pub(super) groups: u32,
     pub(super) acks_all: bool,
     pub(super) cores: u32,
+    /// Brokers that share them.
+    pub(super) brokers_a_machine: u32,
     pub(super) exponential: bool,
     /// Records of a batch, on average.
     pub(super) records: f64,
@@ -26,12 +29,22 @@ pub(super) struct Shape {
     /// Time that a batch takes to fill.
     pub(super) filling: f64,
     pub(super) half_trip: Nanos,
+    pub(super) calls: Option<Curve>,
     pub(super) request: f64,
+    pub(super) follow: f64,
     pub(super) cpu_per_byte: f64,
     pub(super) disk_per_byte: f64,
     pub(super) link_per_byte: f64,
+    pub(super) clients: Option<Client>,
     pub(super) budget: u32,
     pub(super) failure: Option<Outage>,
+}
+
+/// CPU times of clients that share the brokers' machines.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    pub(super) request: f64,
+    pub(super) per_byte: f64,
 }
 
 /// A failure in nanoseconds.
@@ -46,6 +59,7 @@ const NANOS: f64 = 1e9;
 impl Shape {
     pub(super) fn of(input: &Input) -> Self {
         let machine = &input.machine;
+        let follow = machine.follow.as_ref().unwrap_or(&machine.request);
         let rate = input.rate.per_second();
         let record = input.record.bytes() as f64;
         let full = (input.batch.bytes() as f64 / record).floor().max(1.0);
@@ -64,6 +78,7 @@ impl Shape {
             groups: input.groups,
             acks_all: input.acks_all,
             cores: machine.cores.value,
+            brokers_a_machine: machine.brokers,
             exponential: machine.service == Service::Exponential,
             records,
             bytes: records * record,
@@ -72,16 +87,27 @@ impl Shape {
             batches: rate / records,
             filling: if full <= 1.0 { 0.0 } else { filling * NANOS },
             half_trip: nanos(input.round_trip.value.secs_f64() / 2.0),
+            calls: input.calls.as_ref().map(|calls| calls.value.curve()),
             request: machine.request.value.nanos() as f64,
+            follow: follow.value.nanos() as f64,
             cpu_per_byte: machine.gigabyte.value.secs_f64(),
             disk_per_byte: NANOS / machine.disk.value.bytes_per_second() as f64,
             link_per_byte: NANOS / machine.link.value.bytes_per_second() as f64,
+            clients: input.clients.as_ref().map(|clients| Client {
+                request: clients.request.value.nanos() as f64,
+                per_byte: clients.gigabyte.value.secs_f64(),
+            }),
             budget: input.budget,
             failure: input.failure.as_ref().map(|failure| Outage {
                 detection: failure.detection.value.nanos(),
                 election: failure.election.value.nanos(),
             }),
         }
+    }
+
+    /// The machine on which a broker runs.
+    pub(super) const fn machine(&self, broker: u32) -> u32 {
+        broker / self.brokers_a_machine
     }
 
     /// The broker that leads `partition` while all live.

@@ -1,9 +1,11 @@
-//! The event loop.
+//! The event loop, and the resources that a step waits for.
+
+mod path;
 
 use super::cluster::Shape;
 use super::failure;
 use super::parts::{Batch, Broker, Phase, Puller, Run, Step, Waited};
-use super::queue::Nanos;
+use super::queue::{Nanos, Queue};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::cmp::Reverse;
@@ -20,6 +22,8 @@ pub(super) struct World<'s> {
     events: BinaryHeap<Reverse<(Nanos, u64, Step)>>,
     rng: ChaCha8Rng,
     brokers: Vec<Broker>,
+    /// The cores of each machine.
+    machines: Vec<Queue>,
     /// Followers by leader × broker, then groups by leader × group.
     pullers: Vec<Puller>,
     batches: Vec<Batch>,
@@ -61,7 +65,10 @@ impl<'s> World<'s> {
             sequence: 0,
             events: BinaryHeap::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
-            brokers: (0..count).map(|_| Broker::new(shape.cores)).collect(),
+            brokers: (0..count).map(|_| Broker::new()).collect(),
+            machines: (0..shape.brokers.div_ceil(shape.brokers_a_machine))
+                .map(|_| Queue::new(shape.cores))
+                .collect(),
             pullers,
             batches: Vec::new(),
             free: Vec::new(),
@@ -81,13 +88,9 @@ impl<'s> World<'s> {
     pub(super) fn drive(&mut self, batches: u32, measure: bool) -> Phase {
         (self.to_send, self.measuring) = (batches, measure);
         (self.phase, self.acknowledged, self.offered) = (Phase::default(), 0, 0);
+        self.machines.iter_mut().for_each(Queue::forget);
         for broker in &mut self.brokers {
-            for queue in [
-                &mut broker.cpu,
-                &mut broker.disk,
-                &mut broker.link_in,
-                &mut broker.link_out,
-            ] {
+            for queue in [&mut broker.disk, &mut broker.link_in, &mut broker.link_out] {
                 queue.forget();
             }
         }
@@ -177,210 +180,12 @@ impl<'s> World<'s> {
             .iter()
             .enumerate()
             .filter(|(at, _)| self.lost != Some(*at as u32));
-        living.fold([0.0; 4], |most, (_, broker)| {
-            let queues = [&broker.cpu, &broker.disk, &broker.link_in, &broker.link_out];
+        living.fold([0.0; 4], |most, (at, broker)| {
+            let cpu = &self.machines[self.shape.machine(at as u32) as usize];
+            let queues = [cpu, &broker.disk, &broker.link_in, &broker.link_out];
             let used = queues.map(|queue| queue.utilisation(time));
             [0, 1, 2, 3].map(|i: usize| f64::max(most[i], used[i]))
         })
-    }
-
-    fn step(&mut self, step: Step) {
-        match step {
-            Step::Send => self.send(),
-            Step::Arrived(id) => {
-                let (leader, bytes) = (self.leader_of(id), self.batch(id).bytes);
-                let done = self.link(leader, bytes, true);
-                self.schedule(done, Step::Received(id));
-            }
-            Step::Received(id) => {
-                let (leader, bytes) = (self.leader_of(id), self.batch(id).bytes);
-                let done = self.cpu(leader, self.shape.request + bytes * self.shape.cpu_per_byte);
-                self.schedule(done, Step::Checked(id));
-            }
-            Step::Checked(id) => {
-                let (leader, bytes) = (self.leader_of(id), self.batch(id).bytes);
-                let done = self.disk(leader, bytes);
-                self.schedule(done, Step::Appended(id));
-            }
-            Step::Appended(id) => self.appended(id),
-            Step::Read(at) => {
-                let (leader, bytes) = (self.puller(at).leader, self.flying_bytes(at));
-                let done = self.link(leader, bytes, false);
-                self.schedule(done, Step::Sent(at));
-            }
-            Step::Sent(at) => self.after(self.shape.half_trip, Step::Landed(at)),
-            Step::Landed(at) => self.landed(at),
-            Step::Got(at) => {
-                let work = self.flying_bytes(at) * self.shape.cpu_per_byte;
-                let follower = self.puller(at).follower;
-                let done = follower.map(|broker| self.cpu(broker, work));
-                self.schedule(done.unwrap_or(self.now), Step::Taken(at));
-            }
-            Step::Taken(at) => {
-                let bytes = self.flying_bytes(at);
-                let done = self
-                    .puller(at)
-                    .follower
-                    .map(|broker| self.disk(broker, bytes));
-                self.schedule(done.unwrap_or(self.now), Step::Stored(at));
-            }
-            Step::Stored(at) => self.after(self.shape.half_trip, Step::Back(at)),
-            Step::Back(at) => self.back(at),
-        }
-    }
-
-    /// A new batch for a partition at random; the next follows after a random
-    /// gap, so that arrivals are Poisson.
-    fn send(&mut self) {
-        self.to_send -= 1;
-        self.offered += 1;
-        let partition = self.rng.random_range(0..self.shape.partitions);
-        // One of the batch's records, by chance. The first waits for all the rest,
-        // the others came at any time in between.
-        let is_first = self.rng.random::<f64>() * self.shape.records < 1.0;
-        let waited = match is_first {
-            true => self.shape.filling,
-            false => self.shape.filling * self.rng.random::<f64>(),
-        };
-        let batch = Batch {
-            partition,
-            created: self.now.saturating_sub(waited as Nanos),
-            bytes: self.shape.bytes,
-            records: self.shape.records,
-            waits: 0,
-            measured: self.measuring,
-            backlog: false,
-        };
-        let id = self.store(batch);
-        self.after(self.shape.half_trip, Step::Arrived(id));
-        if self.to_send > 0 {
-            self.send_next();
-        }
-    }
-
-    /// In the leader's log: followers may have it, and with acks=1 the producer
-    /// and consumers too.
-    fn appended(&mut self, id: u32) {
-        let partition = self.batch(id).partition;
-        let leader = self.leader_of(id);
-        let followers: Vec<u32> = (0..self.shape.replication)
-            .map(|copy| self.shape.replica(partition, copy))
-            .filter(|broker| *broker != leader && Some(*broker) != self.lost)
-            .collect();
-        self.batch_mut(id).waits = followers.len() as u16;
-        if !self.shape.acks_all {
-            self.acknowledge(id);
-        }
-        if followers.is_empty() {
-            self.committed(id);
-        }
-        for follower in followers {
-            let at = leader * self.shape.brokers + follower;
-            self.offer(at, id);
-        }
-    }
-
-    /// On every replica in sync: below the high watermark.
-    fn committed(&mut self, id: u32) {
-        if self.shape.acks_all {
-            self.acknowledge(id);
-        }
-        let leader = self.leader_of(id);
-        self.batch_mut(id).waits = self.shape.groups as u16;
-        if self.shape.groups == 0 {
-            self.free.push(id);
-        }
-        for group in 0..self.shape.groups {
-            let groups_from = self.shape.brokers * self.shape.brokers;
-            self.offer(groups_from + leader * self.shape.groups + group, id);
-        }
-    }
-
-    fn acknowledge(&mut self, id: u32) {
-        let batch = *self.batch(id);
-        let latency = self.now + self.shape.half_trip - batch.created;
-        self.acknowledged += 1;
-        if batch.backlog {
-            self.backlog_left -= 1;
-        }
-        if batch.measured && self.measuring {
-            let records = batch.records.round().max(1.0) as u64;
-            self.phase.response.record_ns_times(latency as i64, records);
-        }
-    }
-
-    /// A puller may have this batch: a fetch that is parked at the leader takes
-    /// it at once, one that is on its way the next time.
-    fn offer(&mut self, at: u32, id: u32) {
-        let puller = self.puller_mut(at);
-        puller.waiting.push(id);
-        if !puller.busy {
-            self.fetch(at);
-        }
-    }
-
-    fn fetch(&mut self, at: u32) {
-        let puller = self.puller_mut(at);
-        puller.busy = true;
-        puller.flying = std::mem::take(&mut puller.waiting);
-        let leader = puller.leader;
-        let done = self.cpu(leader, self.shape.request);
-        self.schedule(done, Step::Read(at));
-    }
-
-    /// At the receiver: a follower appends it, a group has it.
-    fn landed(&mut self, at: u32) {
-        let bytes = self.flying_bytes(at);
-        match self.puller(at).follower {
-            Some(broker) => {
-                let received = self.link(broker, bytes, true);
-                self.schedule(received, Step::Got(at));
-            }
-            None => {
-                let flown = std::mem::take(&mut self.puller_mut(at).flying);
-                for id in flown {
-                    self.consumed(id);
-                }
-                self.schedule(self.now, Step::Stored(at));
-            }
-        }
-    }
-
-    fn consumed(&mut self, id: u32) {
-        let batch = self.batch(id);
-        if batch.measured && self.measuring {
-            let records = batch.records.round().max(1.0) as u64;
-            let latency = self.now - batch.created;
-            self.phase
-                .end_to_end
-                .record_ns_times(latency as i64, records);
-        }
-        self.taken(id);
-    }
-
-    /// The next fetch is at the leader and says what the last one brought.
-    fn back(&mut self, at: u32) {
-        let flown = std::mem::take(&mut self.puller_mut(at).flying);
-        let follows = self.puller(at).follower.is_some();
-        for id in flown.into_iter().filter(|_| follows) {
-            let batch = self.batch_mut(id);
-            batch.waits -= 1;
-            if batch.waits == 0 {
-                self.committed(id);
-            }
-        }
-        match self.puller(at).waiting.is_empty() {
-            true => self.puller_mut(at).busy = false,
-            false => self.fetch(at),
-        }
-    }
-
-    fn taken(&mut self, id: u32) {
-        let batch = self.batch_mut(id);
-        batch.waits -= 1;
-        if batch.waits == 0 {
-            self.free.push(id);
-        }
     }
 
     fn leader_of(&self, id: u32) -> u32 {
@@ -417,7 +222,24 @@ impl<'s> World<'s> {
 
     fn cpu(&mut self, broker: u32, mean: f64) -> Nanos {
         let time = self.service(mean);
-        self.brokers[broker as usize].cpu.serve(self.now, time)
+        self.machines[self.shape.machine(broker) as usize].serve(self.now, time)
+    }
+
+    /// When a client on the machine of `broker` is done with a request; at once
+    /// where clients have machines of their own.
+    fn client(&mut self, broker: u32, bytes: f64) -> Nanos {
+        match self.shape.clients {
+            Some(client) => self.cpu(broker, client.request + bytes * client.per_byte),
+            None => self.now,
+        }
+    }
+
+    /// Time until a called thread runs.
+    fn call(&mut self) -> Nanos {
+        match &self.shape.calls {
+            Some(curve) => curve.draw(&mut self.rng) as Nanos,
+            None => 0,
+        }
     }
 
     fn service(&mut self, mean: f64) -> Nanos {

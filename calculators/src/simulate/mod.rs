@@ -15,9 +15,14 @@
 //! election, with all that has piled up by then. What takes hours, restoring
 //! replicas, is computed as a flow. Same input, same answer.
 //!
+//! Between a call and the run of the thread that is called lies time of its own
+//! ([`Calls`]), and brokers on one machine share its cores, with their clients if
+//! these are there too: so the model can be held against a cluster on a laptop.
+//!
 //! What it assumes is in every answer's notes. It knows no garbage collection,
 //! no page-cache misses and no packet loss.
 
+mod calls;
 mod cluster;
 mod engine;
 mod failure;
@@ -33,6 +38,8 @@ use crate::rebalance::Protocol;
 use plimsoll_units::{ByteRate, Rate, Size, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use calls::Calls;
 
 /// Batches that one seed simulates.
 pub const BUDGET: u32 = 200_000;
@@ -59,8 +66,15 @@ pub enum Service {
 pub struct Machine {
     /// Its cores.
     pub cores: Parameter<u32>,
+    /// Brokers that share them.
+    #[serde(default = "one")]
+    pub brokers: u32,
     /// CPU time of a request, whatever its size.
     pub request: Parameter<Span>,
+    /// CPU time that a follower takes for a fetch's answer, to append it and to
+    /// ask again; as much as a request unless given.
+    #[serde(default)]
+    pub follow: Option<Parameter<Span>>,
     /// CPU time of 10^9 bytes.
     pub gigabyte: Parameter<Span>,
     /// Bytes a second that its disk takes.
@@ -69,6 +83,16 @@ pub struct Machine {
     pub link: Parameter<ByteRate>,
     /// How CPU times are distributed.
     pub service: Service,
+}
+
+/// Producers and consumers on the brokers' machines, whose cores they share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Clients {
+    /// CPU time that a producer or a consumer takes for a request.
+    pub request: Parameter<Span>,
+    /// CPU time of 10^9 bytes in either.
+    pub gigabyte: Parameter<Span>,
 }
 
 /// What fails, and how soon it is noticed.
@@ -117,12 +141,22 @@ pub struct Input {
     pub acks_all: bool,
     /// Time there and back between any two machines.
     pub round_trip: Parameter<Span>,
+    /// Time from a thread's call until it runs; none unless given.
+    #[serde(default)]
+    pub calls: Option<Parameter<Calls>>,
     /// The brokers.
     pub machine: Machine,
+    /// The clients, when they share the brokers' machines.
+    #[serde(default)]
+    pub clients: Option<Clients>,
     /// What fails.
     pub failure: Option<Failure>,
     /// Batches that one seed simulates.
     pub budget: u32,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 impl Default for Machine {
@@ -134,10 +168,12 @@ impl Default for Machine {
         };
         Self {
             cores: Parameter::default_of("a broker of medium size", 8),
+            brokers: 1,
             request: Parameter::default_of(
                 "a JVM broker, to be measured",
                 Span::from_nanos(150_000),
             ),
+            follow: None,
             gigabyte: Parameter::default_of("a JVM broker, to be measured", Span::from_secs(2)),
             disk: Parameter::document("B1, the middle", disk),
             link: Parameter::default_of("10 Gbit/s", link),
@@ -178,7 +214,9 @@ impl Input {
             batch: Size::from_bytes(crate::batch::DEFAULT_BATCH_BYTES),
             acks_all: true,
             round_trip: Parameter::default_of("one data centre", Span::from_nanos(500_000)),
+            calls: None,
             machine: Machine::default(),
+            clients: None,
             failure: None,
             budget: BUDGET,
         }
@@ -192,6 +230,10 @@ impl Input {
         within("producers", self.producers, 1, 1_000_000)?;
         within("budget", self.budget, 1000, 100_000_000)?;
         within("cores", self.machine.cores.value, 1, 4096)?;
+        within("machine.brokers", self.machine.brokers, 1, BROKERS_MAX)?;
+        if let Some(calls) = &self.calls {
+            calls.value.check()?;
+        }
         above_zero("record", self.record)?;
         above_zero("batch", self.batch)?;
         if self.replication > self.brokers {

@@ -27,13 +27,17 @@ pub(super) struct Phase {
 pub(super) enum Step {
     /// A producer sends the next batch.
     Send,
+    /// A batch is ripe and its producer runs.
+    Ripe(u32),
     /// A batch has reached its leader, its CPU, its disk; is in the log.
     Arrived(u32),
     Received(u32),
     Checked(u32),
     Appended(u32),
-    /// A puller's fetch has passed the leader's CPU and network, the receiver's
-    /// network, CPU and disk; its next fetch is back at the leader.
+    /// A puller's parked fetch has been called; has passed the leader's CPU and
+    /// network, the receiver's network, CPU and disk; its next fetch is back at
+    /// the leader, and has been looked at.
+    Called(u32),
     Read(u32),
     Sent(u32),
     Landed(u32),
@@ -41,6 +45,9 @@ pub(super) enum Step {
     Taken(u32),
     Stored(u32),
     Back(u32),
+    Heard(u32),
+    /// A group's consumer is done with a batch.
+    Consumed(u32),
 }
 
 /// One batch on its way.
@@ -74,16 +81,14 @@ pub(super) struct Puller {
 }
 
 pub(super) struct Broker {
-    pub(super) cpu: Queue,
     pub(super) disk: Queue,
     pub(super) link_in: Queue,
     pub(super) link_out: Queue,
 }
 
 impl Broker {
-    pub(super) fn new(cores: u32) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            cpu: Queue::new(cores),
             disk: Queue::new(1),
             link_in: Queue::new(1),
             link_out: Queue::new(1),

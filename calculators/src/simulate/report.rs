@@ -8,6 +8,7 @@ use super::{Failure, Input, Service, groups};
 use crate::answer::Answer;
 use crate::error::InputError;
 use crate::exact::Exact;
+use crate::parameter::Parameter;
 use crate::range::Range;
 use crate::unit::Unit;
 use plimsoll_results::Histogram;
@@ -263,11 +264,25 @@ fn restoring(
 fn assume(answer: &mut Answer, input: &Input) {
     let machine = &input.machine;
     answer.assume("cores", &machine.cores);
+    if machine.brokers > 1 {
+        let shared = Parameter::user(machine.brokers);
+        answer.assume("brokers on a machine", &shared);
+    }
     answer.assume("CPU of a request", &machine.request);
+    if let Some(follow) = &machine.follow {
+        answer.assume("CPU of a follower", follow);
+    }
     answer.assume("CPU of 10^9 bytes", &machine.gigabyte);
     answer.assume("disk", &machine.disk);
     answer.assume("link", &machine.link);
     answer.assume("round trip", &input.round_trip);
+    if let Some(calls) = &input.calls {
+        answer.assume("a thread's call", calls);
+    }
+    if let Some(clients) = &input.clients {
+        answer.assume("CPU of a client's request", &clients.request);
+        answer.assume("CPU of a client's 10^9 bytes", &clients.gigabyte);
+    }
     if let Some(failure) = &input.failure {
         answer.assume("detection", &failure.detection);
         answer.assume("election of one", &failure.election);

@@ -156,6 +156,58 @@ fn a_failure_stops_what_the_broker_led_and_drains_what_piled_up() {
     assert_eq!(mid(&answer, "the group's others stop for"), 0.0);
 }
 
+/// Three brokers on one machine keep its cores three times as busy as their own.
+#[test]
+fn brokers_on_one_machine_share_its_cores() {
+    let busy = |change: fn(&mut Input)| {
+        let mut input = small("20K/s");
+        change(&mut input);
+        mid(&simulate(&input).expect("sound"), "busiest CPU")
+    };
+    let apart = busy(|_| {});
+    let together = busy(|input| input.machine.brokers = 3);
+    assert!((together / apart - 3.0).abs() < 0.2, "{together}, {apart}");
+    let with_clients = busy(|input| {
+        input.machine.brokers = 3;
+        input.clients = Some(Clients {
+            request: Parameter::user(of("150us")),
+            gigabyte: Parameter::user(of("2s")),
+        });
+    });
+    assert!(with_clients > together * 1.2, "{with_clients}, {together}");
+}
+
+/// Where every call takes a millisecond, an answer takes as many more as threads
+/// are called for it: with one copy the producer's timer, the leader and the
+/// producer; with three also the parked fetch, the follower, the two that send
+/// its next fetch, the leader again and the request that waits.
+#[test]
+fn every_thread_on_the_way_is_called() {
+    let p50 = |copies: u32, calls: Option<Parameter<Calls>>| {
+        // So few that no fetch is under way when a batch comes.
+        let mut input = small("10/s");
+        input.replication = copies;
+        input.acks_all = copies > 1;
+        input.machine.service = Service::Fixed;
+        input.calls = calls;
+        mid(&simulate(&input).expect("sound"), "response p50")
+    };
+    let millisecond = of("1ms");
+    let calls = Parameter::user(Calls {
+        p50: millisecond,
+        p90: millisecond,
+        p99: millisecond,
+        p999: millisecond,
+    });
+    for (copies, threads) in [(1, 3.0), (3, 9.0)] {
+        let more = p50(copies, Some(calls.clone())) - p50(copies, None);
+        assert!(
+            (more * 1e3 / threads - 1.0).abs() < 0.05,
+            "{copies}: {more}"
+        );
+    }
+}
+
 #[test]
 fn without_copies_a_lost_brokers_partitions_stay_away() {
     let mut input = small("20K/s");
@@ -200,6 +252,7 @@ fn models_that_make_no_sense_name_their_field() {
     check(|i| i.producers = 0, "producers is 0");
     check(|i| i.budget = 1, "budget is 1; accepted: 1000 to");
     check(|i| i.machine.cores.value = 0, "cores is 0");
+    check(|i| i.machine.brokers = 0, "machine.brokers is 0");
     check(|i| i.record = Size::default(), "record is 0B");
     let one_fails = |i: &mut Input| {
         (i.brokers, i.replication) = (1, 1);
