@@ -2,7 +2,7 @@
 
 use super::cells::{Cells, Setting, most};
 use super::{Calibration, Scaling};
-use plimsoll_results::scaling::{Fit, Sample};
+use plimsoll_results::scaling::{Fit, REPEATS_MIN, Sample};
 use plimsoll_results::{Metric, Params};
 use std::collections::BTreeMap;
 
@@ -71,8 +71,26 @@ fn scaling(cells: &Cells<'_>, setting: &str, into: &mut Calibration) {
         series.entry(key).or_default().push(found);
     }
     for sweep in series.into_values().filter(|sweep| sweep.len() > 1) {
-        let samples: Vec<Sample> = sweep.iter().flat_map(|s| samples(s, setting)).collect();
         let Some(first) = sweep.first() else { continue };
+        let mut usable = Vec::new();
+        let mut short = Vec::new();
+        for samples in sweep.iter().map(|s| samples(s, setting)) {
+            match samples.first() {
+                Some(one) if samples.len() < REPEATS_MIN => {
+                    short.push(format!("{} ({} valid)", one.n, samples.len()));
+                }
+                _ => usable.extend(samples),
+            }
+        }
+        if !short.is_empty() {
+            into.left_out.push(format!(
+                "scaling with {setting} in {} at {}: left out, with fewer than {REPEATS_MIN} valid runs: {}",
+                first.run.name,
+                fixed(first, setting),
+                short.join(", ")
+            ));
+        }
+        let samples = usable;
         match Fit::of(&samples) {
             Ok(fit) => into.scaling.push(Scaling {
                 setting: setting.to_owned(),

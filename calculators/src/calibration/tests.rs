@@ -99,6 +99,28 @@ fn a_sweep_of_six_values_gives_a_law_and_fewer_are_named() {
     );
 }
 
+/// The hypervisor spoilt two of four runs at 32 partitions, and no law was fitted
+/// to the other eleven values.
+#[test]
+fn a_value_with_too_few_valid_runs_is_left_out_and_named() {
+    let mut cells = sweep(&[1, 2, 4, 8, 16, 24, 32], 4);
+    for cell in &mut cells {
+        cell.valid = cell.params["topic.partitions"] != json!(32) || cell.repeat < 2;
+    }
+    let found = Calibration::of(&[run("spoilt", cells)]).expect("runs");
+    let scaling = found.scaling_of("topic.partitions").expect("fitted");
+    assert_eq!(scaling.samples.len(), 6 * 4);
+    assert!(scaling.samples.iter().all(|sample| sample.n < 32.0));
+    let left = found.left_out.iter().find(|text| text.contains("left out"));
+    assert_eq!(
+        left.map(String::as_str),
+        Some(
+            "scaling with topic.partitions in spoilt at the run's other settings: left out, with \
+             fewer than 3 valid runs: 32 (2 valid)"
+        )
+    );
+}
+
 /// Half of the values predict the other half, through the file and back.
 #[test]
 fn half_of_a_sweep_predicts_the_cells_that_were_held_back() {
