@@ -1,7 +1,7 @@
 //! The part of the log that consensus looks at, in memory: everything since
 //! the last snapshot.
 
-use super::{LogEntry, LogSnapshot, Vote};
+use super::{After, LogEntry, LogPlace, LogSnapshot, Vote};
 use bytes::{BufMut, Bytes, BytesMut};
 use plimsoll_wire::types::{LeaderEpoch, NodeId, Offset};
 use raft::eraftpb::{ConfState, Entry, EntryType, HardState, Snapshot};
@@ -95,6 +95,39 @@ impl Mirror {
     pub(super) fn end_before(&self, index: u64) -> Offset {
         self.offset_at(index.saturating_sub(1))
             .unwrap_or(self.snapshot.last_offset)
+    }
+
+    /// Where the log ends.
+    pub(super) fn place(&self) -> LogPlace {
+        let last = self.entries.last();
+        last.map_or(LogPlace::of_snapshot(&self.snapshot), LogPlace::of_entry)
+    }
+
+    /// What was committed after `place`, at most about `room` bytes of it.
+    pub(super) fn after(&self, place: LogPlace, committed: u64, room: u64) -> After {
+        if place.index < self.snapshot.index {
+            return After::Snapshot(self.snapshot.clone());
+        }
+        let term = match place.index == self.snapshot.index {
+            true => Some(self.snapshot.term),
+            false => self.entry(place.index).map(|entry| entry.term),
+        };
+        if place.index > committed || term != Some(place.term) {
+            return After::Elsewhere;
+        }
+        let mut taken = 0u64;
+        let mut found = Vec::new();
+        for entry in (place.index + 1..=committed).map_while(|index| self.entry(index)) {
+            taken = taken.saturating_add(entry.batch.len() as u64);
+            if taken > room && !found.is_empty() {
+                break;
+            }
+            found.push(entry.clone());
+        }
+        match found.is_empty() {
+            true => After::Nothing,
+            false => After::Entries(found),
+        }
     }
 
     /// Adds entries in the place of all at or after the first one.

@@ -4,7 +4,9 @@
 //! messages of other voters, and asked to append; what became of it is
 //! collected as [`Effects`]. It reads no clock and does no I/O but through a
 //! [`QuorumStore`], so that the same code runs on files and in a simulated
-//! world. [`RaftQuorum`] fills it with the `raft` crate.
+//! world. [`RaftQuorum`] fills it with the `raft` crate. A node without a vote
+//! has an [`Observer`] in its place, which asks the active controller for
+//! [`News`].
 //!
 //! An entry of the log is one batch of metadata records in Kafka's format. Its
 //! base offset and leader epoch, the term it was proposed in, are part of its
@@ -17,10 +19,14 @@
 mod batches;
 mod messages;
 mod mirror;
+mod news;
+mod observer;
 mod raft_quorum;
 
 pub use batches::{decode_batch, encode_batch};
 pub use messages::{MessageError, QuorumMessage};
+pub use news::{After, LogPlace, News};
+pub use observer::Observer;
 pub use raft_quorum::{RaftQuorum, RaftSettings, Recovered};
 
 use crate::log::StorageFault;
@@ -190,6 +196,19 @@ pub trait Quorum: Send {
     /// # Errors
     /// As [`Quorum::tick`].
     fn campaign(&mut self, now: Now) -> Result<Effects, StorageFault>;
+
+    /// Where its log ends.
+    fn place(&self) -> LogPlace;
+
+    /// What an observer whose log ends at `place` is to be told.
+    fn news_after(&self, place: LogPlace) -> News;
+
+    /// An observer was told this. A voter learns from voters alone, and ignores it.
+    ///
+    /// # Errors
+    /// When the store failed, or the news contradict what was committed. The
+    /// observer takes no further part then.
+    fn learn(&mut self, news: News, now: Now) -> Result<Effects, StorageFault>;
 
     /// Where this voter stands.
     fn standing(&self) -> Standing;

@@ -9,8 +9,8 @@ use super::batches::{decode_batch, encode_batch};
 use super::messages::QuorumMessage;
 use super::mirror::{Mirror, node_of, snapshot_of, term_of, voter_id};
 use super::{
-    AppendRefused, Committed, Effects, LogEntry, LogSnapshot, Quorum, QuorumStore, Standing, Vote,
-    VoterState,
+    After, AppendRefused, Committed, Effects, LogEntry, LogPlace, LogSnapshot, News, Quorum,
+    QuorumStore, Standing, Vote, VoterState,
 };
 use crate::error::ClusterError;
 use crate::log::StorageFault;
@@ -292,6 +292,27 @@ impl Quorum for RaftQuorum {
             return Ok(Effects::default());
         }
         self.settle(now)
+    }
+
+    fn place(&self) -> LogPlace {
+        self.raft.store().place()
+    }
+
+    fn news_after(&self, place: LogPlace) -> News {
+        let standing = self.standing();
+        let committed = self.raft.raft.raft_log.committed;
+        News {
+            term: standing.term,
+            leader: standing.leader,
+            after: match standing.active {
+                true => self.raft.store().after(place, committed, MESSAGE_BYTES_MAX),
+                false => After::Unknown,
+            },
+        }
+    }
+
+    fn learn(&mut self, _news: News, _now: Now) -> Result<Effects, StorageFault> {
+        self.check().map(|()| Effects::default())
     }
 
     fn standing(&self) -> Standing {
