@@ -6,10 +6,13 @@ use crate::convert::{text, topic};
 use crate::outgoing::{Errand, Lane, PeerFault};
 use crate::topic_name::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::topics::{self, Layout, NewTopic};
-use kafka_protocol::messages::CreateTopicsRequest;
+use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
+use kafka_protocol::protocol::Decodable;
 use plimsoll_cluster::Image;
 use plimsoll_wire::api::ApiKey;
+use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::Now;
 
 /// The version in which another node is asked to create topics.
@@ -77,10 +80,9 @@ impl Broker {
             lane: Lane::Other,
             deadline: now.mono.after(self.limits().cluster.request_timeout),
         };
-        let then = |_: &Self, _, answer: Result<_, PeerFault>| {
-            if let Err(fault) = answer {
-                tracing::info!(%fault, "the controller was asked to create a topic");
-            }
+        let then = |_: &Self, _, answer: Result<Bytes, PeerFault>| match answer {
+            Err(fault) => tracing::info!(%fault, "the controller was asked to create a topic"),
+            Ok(body) => tell_of_refusals(body),
         };
         let api = (ApiKey::CreateTopics, CREATE_TOPICS_VERSION);
         self.outbox.ask(errand, api, &query, Box::new(then));
@@ -155,6 +157,22 @@ impl Broker {
     }
 }
 
+/// Says why the controller did not create topics. Others may have asked as well.
+fn tell_of_refusals(mut body: Bytes) {
+    let Ok(response) = CreateTopicsResponse::decode(&mut body, CREATE_TOPICS_VERSION) else {
+        tracing::info!("the controller's answer about a new topic cannot be read");
+        return;
+    };
+    for topic in response.topics {
+        let code = ErrorCode::from_wire(topic.error_code);
+        if code.is_error() && code != ErrorCode::TopicAlreadyExists {
+            let words = topic.error_message.map(|words| words.to_string());
+            let (topic, code, why) = (topic.name.0.as_str(), code.name(), words);
+            tracing::info!(topic, code, why, "the controller does not create a topic");
+        }
+    }
+}
+
 fn properties(pairs: &[(&str, &str)]) -> Properties {
     pairs
         .iter()
@@ -162,10 +180,9 @@ fn properties(pairs: &[(&str, &str)]) -> Properties {
         .collect()
 }
 
-/// As many replicas as are wanted, and as there are brokers.
+/// As many replicas as are wanted, and as there are brokers that are let in.
 fn at_most_one_per_broker(image: &Image, wanted: Option<i64>) -> i16 {
-    let brokers = i64::try_from(image.brokers().len())
-        .unwrap_or(i64::MAX)
-        .max(1);
+    let live = image.brokers().values().filter(|broker| !broker.fenced);
+    let brokers = i64::try_from(live.count()).unwrap_or(i64::MAX).max(1);
     i16::try_from(wanted.unwrap_or(1).min(brokers)).unwrap_or(i16::MAX)
 }
