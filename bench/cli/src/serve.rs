@@ -2,7 +2,9 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::rehearsal::{self, Order};
-use plimsoll_server::{Cluster, Given, MetricsEndpoint, Rehearsal, Server, ServerError, Settings};
+use plimsoll_server::{
+    Cluster, ClusterNodes, Given, MetricsEndpoint, Rehearsal, Server, ServerError, Settings,
+};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,9 +25,13 @@ use tracing_subscriber::EnvFilter;
                         --set num.partitions=6"
 )]
 pub struct Args {
-    /// How many nodes to run in this process.
+    /// How many nodes to run in this process, each broker and controller.
     #[arg(long, value_name = "N", default_value_t = 1)]
     nodes: u16,
+    /// How many nodes to run besides that are controllers only; the others then
+    /// do not vote on the metadata.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    controllers: u16,
     /// Where to listen; port 0 takes any free port [default: the property
     /// `listeners`, else 127.0.0.1:9092].
     #[arg(long, value_name = "HOST:PORT")]
@@ -80,9 +86,13 @@ pub fn run(args: Args) -> Outcome {
         tracing::warn!("{warning}");
     }
     let metrics = settings.metrics.clone();
-    let nodes = match args.nodes {
-        1 => Nodes::One(Box::new(Server::start(settings).map_err(failure)?)),
-        several => Nodes::Several(Cluster::start(&settings, several).map_err(failure)?),
+    let count = ClusterNodes {
+        brokers: args.nodes,
+        controllers: args.controllers,
+    };
+    let nodes = match (args.nodes, args.controllers) {
+        (1, 0) => Nodes::One(Box::new(Server::start(settings).map_err(failure)?)),
+        _ => Nodes::Several(Cluster::start(&settings, count).map_err(failure)?),
     };
     if let Nodes::One(server) = &nodes {
         stop.rehearse(server.rehearsal())

@@ -79,7 +79,15 @@ fn settings_of_no_cluster_are_refused_by_name_before_anything_is_made() {
     check(&[&three, "node.id=one"], "node.id: one is not accepted");
     check(
         &[&three, "process.roles=broker"],
-        "process.roles: broker is not supported",
+        "process.roles: broker contradicts node.id=1 and controller.quorum.voters=1@a:1,2@b:2,3@c:3",
+    );
+    check(
+        &[&three, "process.roles=controller", "node.id=4"],
+        "a controller is one of the voters, and only a controller is",
+    );
+    check(
+        &["process.roles=broker"],
+        "process.roles: broker contradicts controller.quorum.voters, which is not set",
     );
     check(
         &[&three, "process.roles=brokr"],

@@ -17,6 +17,7 @@ use crate::log_dirs::LogDirs;
 use crate::membership::Membership;
 use crate::metadata::{Change, Metadata, Refused};
 use crate::metrics::{IsrMoves, Requests};
+use crate::observing::{Observers, Observing};
 use crate::outcome::Wake;
 use crate::outgoing::Outbox;
 use crate::producer_ids::ProducerIds;
@@ -57,6 +58,8 @@ pub struct Broker {
     pub(crate) requests: Arc<Requests>,
     pub(crate) faults: Arc<DiskFaults>,
     pub(crate) membership: Membership,
+    pub(crate) observing: Observing,
+    pub(crate) observers: Observers,
     pub(crate) outbox: Outbox,
     pub(crate) fetchers: Fetchers,
     pub(crate) isr_changes: IsrChanges,
@@ -108,6 +111,8 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             outbox: Outbox::default(),
             fetchers: Fetchers::default(),
+            observing: Observing::default(),
+            observers: Observers::default(),
             isr_changes: IsrChanges::default(),
             isr_moves: IsrMoves::default(),
             sent_throttle: Throttle::default(),

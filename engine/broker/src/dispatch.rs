@@ -50,9 +50,9 @@ impl Broker {
         }
         if quorum::is_private(&frame) {
             if !connection.may_ask(ApiKey::Envelope) {
-                return close("a voter before it said who it is");
+                return close("a node before it said who it is");
             }
-            return self.handle_private(now, &frame);
+            return self.handle_private(now, &frame, waker);
         }
         let (header, body_at) = match RequestHeader::decode(&frame) {
             Ok(read) => read,
@@ -74,6 +74,9 @@ impl Broker {
                 "{} version {version}, {min} to {max} are served",
                 spec.name
             ));
+        }
+        if !route.serves(self.is_for_controllers(connection)) {
+            return close(format!("{} is not served by controllers", spec.name));
         }
         self.requests.received(spec.key);
         let body = frame.get(body_at..).unwrap_or_default();
@@ -115,6 +118,12 @@ impl Broker {
         };
         let outcome = (route.handle)(self, request);
         self.counted(spec.key, outcome)
+    }
+
+    /// Whether a connection came in by a listener of controllers, which serves
+    /// only what they do.
+    pub(crate) fn is_for_controllers(&self, connection: &Connection) -> bool {
+        !self.config.roles.broker || connection.listener.for_controllers
     }
 
     /// Counts the errors of an answer, now or when it comes.

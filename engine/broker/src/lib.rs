@@ -45,6 +45,7 @@ mod metadata;
 pub mod metrics;
 mod newcomer;
 mod news;
+mod observing;
 mod operations;
 mod outcome;
 mod outgoing;

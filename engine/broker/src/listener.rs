@@ -103,6 +103,9 @@ pub struct Listener {
     pub name: String,
     /// How it protects connections.
     pub protocol: SecurityProtocol,
+    /// Whether it is one of `controller.listener.names`: it serves only what
+    /// controllers do.
+    pub for_controllers: bool,
     /// How clients may say who they are.
     pub mechanisms: Vec<SaslMechanism>,
     /// The users of PLAIN, with their passwords.
@@ -117,6 +120,7 @@ impl Default for Listener {
         Self {
             name: "PLAINTEXT".into(),
             protocol: SecurityProtocol::Plaintext,
+            for_controllers: false,
             mechanisms: Vec::new(),
             plain_users: BTreeMap::new(),
             stranger_bytes_max: 512 * 1024,

@@ -149,9 +149,13 @@ impl Broker {
         Some(dir.join(CLEAN_STOP_FILE))
     }
 
-    /// Whether this node takes part: registered with the controller and let in.
+    /// Whether this node takes part: a broker once the controller has let it in, a
+    /// mere controller once it knows who leads the quorum.
     pub fn is_ready(&self) -> bool {
-        !self.config.roles.broker || !self.membership.is_fenced()
+        match self.config.roles.broker {
+            true => !self.membership.is_fenced(),
+            false => self.metadata.standing().leader.is_some(),
+        }
     }
 
     /// Whether the published image is at least as new as this run's admission.
@@ -175,14 +179,15 @@ impl Broker {
             return None;
         }
         let Some(leader) = self.metadata.standing().leader else {
-            let voters = self.config.voters.iter();
-            let voters = voters.map(|one| format!("{}@{}:{}", one.node, one.host, one.port));
-            return Some(format!(
-                "no controller was heard of: a majority of {} must run, and each must reach this \
-                 node, {}, at its own address there",
-                voters.collect::<Vec<_>>().join(","),
-                self.node()
-            ));
+            return Some(match self.observes() {
+                true => self.observer_waits_for(),
+                false => format!(
+                    "no controller was heard of: a majority of {} must run, and each must reach \
+                     this node, {}, at its own address there",
+                    self.voters_in_words(),
+                    self.node()
+                ),
+            });
         };
         let refused = self.membership.state.lock().refused;
         Some(match refused {
@@ -273,6 +278,7 @@ impl Broker {
                 .with_name(text(endpoint.listener.as_str()))
                 .with_host(text(endpoint.host.as_str()))
                 .with_port(endpoint.port)
+                .with_security_protocol(endpoint.protocol.code())
         });
         let features = FEATURES.iter().map(|feature| {
             Feature::default()

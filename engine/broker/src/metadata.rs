@@ -12,10 +12,10 @@
 
 use crate::outcome::Wake;
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use plimsoll_cluster::quorum::{
-    AppendRefused, Committed, Effects, LogSnapshot, Quorum, QuorumMessage, Standing, VoterState,
-    decode_batch, encode_batch,
+    AppendRefused, Committed, Effects, LogPlace, LogSnapshot, News, Quorum, QuorumMessage,
+    Standing, VoterState, decode_batch, encode_batch,
 };
 use plimsoll_cluster::{Image, MetadataRecord, StorageFault};
 use plimsoll_wire::time::Now;
@@ -159,6 +159,16 @@ impl Metadata {
         self.seat.lock().quorum.voters()
     }
 
+    /// Where this node's part of the log ends.
+    pub(crate) fn place(&self) -> LogPlace {
+        self.seat.lock().quorum.place()
+    }
+
+    /// What an observer whose log ends at `place` is to be told.
+    pub(crate) fn news_after(&self, place: LogPlace) -> News {
+        self.seat.lock().quorum.news_after(place)
+    }
+
     /// Whether this node is the active controller.
     pub(crate) fn is_active(&self) -> bool {
         self.standing().active
@@ -206,7 +216,8 @@ impl Metadata {
         match seat.quorum.append(&change.records, now) {
             Ok((at, effects)) => {
                 debug_assert_eq!(at, last, "the quorum's offsets and ours agree");
-                Ok((outcome, seat.take(effects)?))
+                let messages = self.take(seat, effects)?;
+                Ok((outcome, messages))
             }
             Err(refused) => {
                 seat.in_flight.pop_back();
@@ -222,7 +233,23 @@ impl Metadata {
     ) -> Result<Messages, StorageFault> {
         let mut seat = self.seat.lock();
         let effects = act(&mut *seat.quorum)?;
-        seat.take(effects)
+        self.take(seat, effects)
+    }
+
+    /// Takes over what came of the quorum's work. Observers are told of what was
+    /// committed before this node acts on it.
+    fn take(
+        &self,
+        mut seat: MutexGuard<'_, Seat>,
+        effects: Effects,
+    ) -> Result<Messages, StorageFault> {
+        let is_news = !effects.committed.is_empty();
+        let messages = seat.take(effects);
+        drop(seat);
+        if is_news {
+            self.wake_all();
+        }
+        messages
     }
 
     /// What was committed and not acted on, oldest first.
@@ -237,7 +264,7 @@ impl Metadata {
         self.wake_all();
     }
 
-    /// `wake` is told once, at the next publication or change of leader.
+    /// `wake` is told once, when something is committed or published.
     pub(crate) fn wait(&self, wake: &Arc<dyn Wake>) {
         self.waiting.lock().push(Arc::clone(wake));
     }

@@ -45,6 +45,9 @@ pub struct Peer {
 pub enum Lane {
     /// The metadata quorum and heartbeats: small and urgent.
     Quorum,
+    /// Questions for the metadata log of nodes without a vote, which wait at the
+    /// peer.
+    Metadata,
     /// Fetches of followers, which wait at the peer.
     Fetch,
     /// Everything else.

@@ -18,7 +18,10 @@ impl Broker {
         if self.is_alone() {
             return Instant(Duration::MAX);
         }
-        let next_tick = self.tick_quorum(now);
+        let next_tick = match self.observes() {
+            true => self.keep_observing(now),
+            false => self.tick_quorum(now),
+        };
         let cluster = self.keep_cluster(now);
         let membership = self.keep_membership(now);
         let replicas = self.keep_replicas(now);

@@ -7,6 +7,7 @@
 
 use crate::broker::Broker;
 use crate::metadata::Messages;
+use crate::observing::OBSERVE;
 use crate::outcome::{CloseReason, Outcome, Response, Wake};
 use crate::outgoing::{Errand, Lane, Peer, PeerFault};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -31,16 +32,58 @@ const MESSAGE_WAIT: Duration = Duration::from_secs(2);
 
 /// Whether a frame is a request that only nodes make of each other.
 pub(crate) fn is_private(frame: &[u8]) -> bool {
-    frame.first_chunk::<2>() == Some(&VOTERS.to_be_bytes())
+    let key = frame.first_chunk::<2>().copied().map(i16::from_be_bytes);
+    matches!(key, Some(VOTERS | OBSERVE))
+}
+
+/// The frame of a private request.
+pub(crate) fn private_request(key: i16, correlation_id: i32, body: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(4 + HEADER_BYTES + body.len());
+    let start = frame::begin(&mut out);
+    out.put_i16(key);
+    out.put_i16(VERSION);
+    out.put_i32(correlation_id);
+    out.extend_from_slice(body);
+    frame::finish(&mut out, start, 0);
+    out.freeze()
+}
+
+/// The response to a private request: an error code, and what `write` adds.
+pub(crate) fn private_answer(
+    correlation_id: i32,
+    code: ErrorCode,
+    write: impl FnOnce(&mut Writer),
+) -> Response {
+    let mut body = Writer::default();
+    body.i16(code.code());
+    write(&mut body);
+    let body = body.into_bytes();
+    let mut out = BytesMut::with_capacity(8 + body.len());
+    let start = frame::begin(&mut out);
+    out.put_i32(correlation_id);
+    out.extend_from_slice(&body);
+    frame::finish(&mut out, start, 0);
+    Response::whole(out.freeze())
 }
 
 impl Broker {
-    /// Whether this node's log is the metadata, without another voter.
+    /// Whether this node is the whole cluster. One that names its voters, be it
+    /// itself alone, may be joined by brokers.
     pub fn is_alone(&self) -> bool {
-        self.config
-            .voters
-            .iter()
-            .all(|peer| peer.node == self.node())
+        self.config.voters.is_empty()
+    }
+
+    /// Whether this node is the only voter.
+    pub(crate) fn votes_alone(&self) -> bool {
+        let voters = &self.config.voters;
+        !self.observes() && voters.iter().all(|peer| peer.node == self.node())
+    }
+
+    /// The voters, as in the settings.
+    pub(crate) fn voters_in_words(&self) -> String {
+        let voters = self.config.voters.iter();
+        let voters = voters.map(|one| format!("{}@{}:{}", one.node, one.host, one.port));
+        voters.collect::<Vec<_>>().join(",")
     }
 
     /// Where a voter is reached.
@@ -79,14 +122,7 @@ impl Broker {
         };
         self.outbox
             .send(errand, false, Box::new(then), |correlation_id| {
-                let mut out = BytesMut::with_capacity(4 + HEADER_BYTES + body.len());
-                let start = frame::begin(&mut out);
-                out.put_i16(VOTERS);
-                out.put_i16(VERSION);
-                out.put_i32(correlation_id);
-                out.extend_from_slice(&body);
-                frame::finish(&mut out, start, 0);
-                out.freeze()
+                private_request(VOTERS, correlation_id, &body)
             });
     }
 
@@ -108,39 +144,35 @@ impl Broker {
         }
     }
 
-    /// Answers a request of another voter. `frame` is what follows its length.
-    pub(crate) fn handle_private(&self, now: Now, frame: &[u8]) -> Outcome {
+    /// Answers a request of another node. `frame` is what follows its length.
+    pub(crate) fn handle_private(&self, now: Now, frame: &[u8], waker: &Arc<dyn Wake>) -> Outcome {
         let Some((mut head, body)) = frame.split_at_checked(HEADER_BYTES) else {
-            return Outcome::Close(CloseReason("a voter's request is cut short".into()));
+            return Outcome::Close(CloseReason("a node's request is cut short".into()));
         };
-        head.advance(2);
-        let (version, correlation_id) = (head.get_i16(), head.get_i32());
-        let outcome = if version == VERSION {
-            self.hear_voter(now, body)
-        } else {
-            Err(ErrorCode::UnsupportedVersion)
+        let (key, version, correlation_id) = (head.get_i16(), head.get_i16(), head.get_i32());
+        let outcome = match (key, version) {
+            (OBSERVE, VERSION) => return self.hear_observer(now, correlation_id, body, waker),
+            (VOTERS, VERSION) => self.hear_voter(now, body),
+            _ => Err(ErrorCode::UnsupportedVersion),
         };
         let code = outcome.err().unwrap_or(ErrorCode::None);
-        let mut out = BytesMut::with_capacity(16);
-        let start = frame::begin(&mut out);
-        out.put_i32(correlation_id);
-        out.put_i16(code.code());
-        frame::finish(&mut out, start, 0);
-        Outcome::Ready(Response::whole(out.freeze()))
+        Outcome::Ready(private_answer(correlation_id, code, |_| {}))
+    }
+
+    /// Whether another node is of this cluster, by the id that it sent.
+    pub(crate) fn check_cluster(&self, theirs: &str) -> Result<(), ErrorCode> {
+        if theirs == self.cluster_id() {
+            return Ok(());
+        }
+        let ours = self.cluster_id();
+        tracing::error!(theirs, ours, "a node of another cluster");
+        Err(ErrorCode::InconsistentClusterId)
     }
 
     fn hear_voter(&self, now: Now, body: &[u8]) -> Result<(), ErrorCode> {
         let unread = |_| ErrorCode::InvalidRequest;
         let mut from = Reader::new(body);
-        let cluster = from.string("cluster id").map_err(unread)?;
-        if cluster != self.cluster_id() {
-            tracing::error!(
-                theirs = cluster,
-                ours = self.cluster_id(),
-                "a voter of another cluster"
-            );
-            return Err(ErrorCode::InconsistentClusterId);
-        }
+        self.check_cluster(&from.string("cluster id").map_err(unread)?)?;
         let _node = from.i32("node").map_err(unread)?;
         let messages = from
             .array("messages", |from| from.bytes("message"))

@@ -188,7 +188,42 @@ pub(crate) fn route_of(api: ApiKey) -> Option<&'static Route> {
     number_of(api).and_then(|at| ROUTES.get(at))
 }
 
+/// Whether a listener of controllers serves an API: the ones that Kafka's message
+/// definitions give the listener `controller`.
+const fn is_for_controllers(api: ApiKey) -> bool {
+    matches!(
+        api,
+        ApiKey::ApiVersions
+            | ApiKey::SaslHandshake
+            | ApiKey::SaslAuthenticate
+            | ApiKey::CreateTopics
+            | ApiKey::DeleteTopics
+            | ApiKey::DescribeConfigs
+            | ApiKey::AlterConfigs
+            | ApiKey::CreatePartitions
+            | ApiKey::ElectLeaders
+            | ApiKey::IncrementalAlterConfigs
+            | ApiKey::AlterPartitionReassignments
+            | ApiKey::ListPartitionReassignments
+            | ApiKey::AlterUserScramCredentials
+            | ApiKey::DescribeQuorum
+            | ApiKey::AlterPartition
+            | ApiKey::UpdateFeatures
+            | ApiKey::Envelope
+            | ApiKey::DescribeCluster
+            | ApiKey::BrokerRegistration
+            | ApiKey::BrokerHeartbeat
+            | ApiKey::UnregisterBroker
+            | ApiKey::AllocateProducerIds
+    )
+}
+
 impl Route {
+    /// Whether the API is served by a listener, of controllers or of brokers.
+    pub(crate) const fn serves(&self, controllers: bool) -> bool {
+        !controllers || is_for_controllers(self.api)
+    }
+
     /// The versions that ApiVersions names.
     pub(crate) fn advertised(&self) -> (i16, i16) {
         let spec = self.api.spec();

@@ -11,7 +11,7 @@ use crate::metadata::{Change, Metadata};
 use crate::quorum_log::{QuorumLog, log_config};
 use crate::storage::DiskFaults;
 use crate::topic_name::METADATA_TOPIC;
-use plimsoll_cluster::quorum::{RaftQuorum, RaftSettings};
+use plimsoll_cluster::quorum::{Observer, Quorum, RaftQuorum, RaftSettings};
 use plimsoll_cluster::{
     BrokerEndpoint, BrokerFeature, MetadataRecord, RegisterBroker, StorageFault,
 };
@@ -63,6 +63,9 @@ impl Broker {
         } else {
             broker.take_clean_stop();
             broker.apply_all(&image, now);
+            if broker.votes_alone() {
+                broker.metadata.drive(|quorum| quorum.campaign(now))?;
+            }
         }
         broker.act_on_faults();
         if broker.dirs.take_outdated() {
@@ -112,7 +115,7 @@ impl Broker {
     }
 }
 
-/// This voter's part of the quorum, with what its directory holds.
+/// This node's part of the quorum, with what its directory holds.
 fn open_metadata(
     config: &BrokerConfig,
     dirs: &LogDirs,
@@ -133,9 +136,14 @@ fn open_metadata(
     if voters.is_empty() {
         voters.push(config.node);
     }
-    let settings = raft_settings(config);
-    let quorum = RaftQuorum::new(config.node, &voters, settings, recovered, Box::new(log))?;
-    Ok(Metadata::new(Box::new(quorum), snapshot.as_ref())?)
+    let quorum: Box<dyn Quorum> = if config.roles.controller {
+        let settings = raft_settings(config);
+        let voter = RaftQuorum::new(config.node, &voters, settings, recovered, Box::new(log))?;
+        Box::new(voter)
+    } else {
+        Box::new(Observer::new(&voters, recovered, Box::new(log)))
+    };
+    Ok(Metadata::new(quorum, snapshot.as_ref())?)
 }
 
 fn raft_settings(config: &BrokerConfig) -> RaftSettings {

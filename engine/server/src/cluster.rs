@@ -1,44 +1,89 @@
 //! Several nodes in one process, for trying things out: each with its own
-//! ports and its own directory, all of them brokers and controllers.
+//! ports and its own directory. All of them are brokers and controllers, or
+//! there are controllers besides and the brokers do not vote.
 
 use crate::error::ServerError;
 use crate::metrics::Source;
 use crate::server::Server;
 use crate::settings::Settings;
-use plimsoll_broker::Peer;
+use plimsoll_broker::{Peer, Roles};
 use plimsoll_wire::types::NodeId;
 use std::sync::Arc;
 
 /// How many nodes may vote.
 const SIZES: [u16; 3] = [1, 3, 5];
+/// The most brokers in one process.
+const BROKERS_MAX: u16 = 32;
+
+/// How many nodes there are of each kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nodes {
+    /// Brokers; they vote when there are no controllers besides.
+    pub brokers: u16,
+    /// Nodes that only vote.
+    pub controllers: u16,
+}
+
+impl Nodes {
+    fn check(self) -> Result<(), ServerError> {
+        let Self {
+            brokers,
+            controllers,
+        } = self;
+        let wrong = match controllers {
+            0 if !SIZES.contains(&brokers) => {
+                format!("--nodes {brokers}: a quorum needs an odd number; accepted: 1, 3 or 5")
+            }
+            1.. if !SIZES.contains(&controllers) => format!(
+                "--controllers {controllers}: a quorum needs an odd number; accepted: 1, 3 or 5"
+            ),
+            1.. if brokers == 0 || brokers > BROKERS_MAX => {
+                format!("--nodes {brokers}: accepted beside --controllers: 1 to {BROKERS_MAX}")
+            }
+            _ => return Ok(()),
+        };
+        Err(ServerError::Cluster(wrong))
+    }
+
+    /// The parts that a node plays; brokers are numbered before controllers.
+    const fn roles(self, node: u16) -> Roles {
+        Roles {
+            broker: node <= self.brokers,
+            controller: self.controllers == 0 || node > self.brokers,
+        }
+    }
+}
 
 /// Nodes that serve together.
 pub struct Cluster {
     servers: Vec<Server>,
+    brokers: usize,
 }
 
 impl Cluster {
-    /// Starts `nodes` nodes, numbered from 1. A port that is given is the first
-    /// node's and the next ones follow it; each node keeps its data in a
-    /// directory `node-N` within the one that is given.
+    /// Starts nodes, numbered from 1, the brokers first. A port that is given is
+    /// the first node's and the next ones follow it; each node keeps its data in
+    /// a directory `node-N` within the one that is given.
     ///
     /// # Errors
     /// When the count is not one that can vote, or a node cannot start.
-    pub fn start(settings: &Settings, nodes: u16) -> Result<Self, ServerError> {
-        if !SIZES.contains(&nodes) {
-            return Err(ServerError::Cluster(format!(
-                "--nodes {nodes}: a quorum needs an odd number; accepted: 1, 3 or 5"
-            )));
-        }
+    pub fn start(settings: &Settings, nodes: Nodes) -> Result<Self, ServerError> {
+        nodes.check()?;
+        let count = nodes.brokers + nodes.controllers;
         if !settings.broker.voters.is_empty() {
             return Err(ServerError::Cluster(format!(
-                "--nodes {nodes}: the settings name controller.quorum.voters; give one or the other"
+                "--nodes {count}: the settings name controller.quorum.voters; give one or the other"
             )));
         }
-        let bound = (1..=nodes).map(|node| Server::bind(of_node(settings, node)));
+        let bound = (1..=count).map(|node| {
+            let mut settings = of_node(settings, node);
+            settings.broker.roles = nodes.roles(node);
+            Server::bind(settings)
+        });
         let mut bound = bound.collect::<Result<Vec<_>, _>>()?;
         let voters: Vec<Arc<Peer>> = bound
             .iter()
+            .filter(|one| one.broker.roles.controller)
             .filter_map(|one| {
                 let told = one.broker.advertised.first()?;
                 Some(Arc::new(Peer {
@@ -54,6 +99,7 @@ impl Cluster {
         let servers = bound.into_iter().map(Server::serve);
         Ok(Self {
             servers: servers.collect::<Result<_, _>>()?,
+            brokers: nodes.brokers.into(),
         })
     }
 
@@ -67,9 +113,10 @@ impl Cluster {
         self.servers.iter().find_map(Server::waits_for)
     }
 
-    /// `HOST:PORT` of each node, with commas between.
+    /// `HOST:PORT` of each broker, with commas between.
     pub fn addresses(&self) -> String {
-        let addresses: Vec<&str> = self.servers.iter().map(Server::address).collect();
+        let brokers = self.servers.iter().take(self.brokers);
+        let addresses: Vec<&str> = brokers.map(Server::address).collect();
         addresses.join(",")
     }
 

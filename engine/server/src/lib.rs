@@ -47,7 +47,7 @@ mod wake;
 mod worker;
 
 pub use clock::Clock;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Nodes as ClusterNodes};
 pub use error::ServerError;
 pub use limits::Limits;
 pub use listeners::ListenerSettings;

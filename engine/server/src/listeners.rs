@@ -60,7 +60,25 @@ pub fn read(
             name: &name,
         };
         let protocol = map.get(&name.to_uppercase()).copied();
-        let is_controllers = elements(controllers).any(|controller| controller == name);
+        let is_named = elements(controllers).any(|controller| controller == name);
+        let misplaced = match (broker.roles.broker, broker.roles.controller) {
+            (false, _) if !controllers.is_empty() && !is_named => {
+                Some("a node that is no broker has listeners of controllers only")
+            }
+            (_, false) if is_named => {
+                Some("a node that is no controller has none of its listeners")
+            }
+            _ => None,
+        };
+        if let Some(reason) = misplaced {
+            return Err(property(ConfigError::Contradiction {
+                name: "listeners".into(),
+                value: name,
+                other: format!("controller.listener.names={controllers}"),
+                reason,
+            }));
+        }
+        let is_controllers = is_named || !broker.roles.broker;
         let implied = is_controllers.then_some(SecurityProtocol::Plaintext);
         let implied = implied.or_else(|| SecurityProtocol::from_name(&name));
         let Some(protocol) = protocol.or(implied) else {
@@ -72,7 +90,10 @@ pub fn read(
         };
         found.push(ListenerSettings {
             tls: of_listener.tls(protocol)?,
-            listener: Arc::new(of_listener.listener(protocol)?),
+            listener: Arc::new(Listener {
+                for_controllers: is_controllers,
+                ..of_listener.listener(protocol)?
+            }),
             listen,
             advertised: told.remove(&name),
             for_clients: !is_controllers,

@@ -4,7 +4,7 @@
 //! Requests leave in the order in which the broker made them and several are
 //! under way at once; a peer answers in the same order. A connection on which a
 //! request passes its deadline is closed: what would come on it later is out of
-//! step. The quorum's lane has a thread of its own, so that no follower's
+//! step. The quorum's lanes have a thread of its own, so that no follower's
 //! append holds up a heartbeat.
 
 use crate::clock::Clock;
@@ -97,7 +97,7 @@ impl Peers {
                         () = sent.notified() => return,
                     }
                     for out in sending.broker.take_outgoing() {
-                        if out.lane == Lane::Quorum {
+                        if matches!(out.lane, Lane::Quorum | Lane::Metadata) {
                             pass_on(&sending, &mut lanes, out);
                         } else if bulk.send(out).is_err() {
                             return;

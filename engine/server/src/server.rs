@@ -311,10 +311,17 @@ impl Membership {
     }
 }
 
-/// Nodes speak to each other in plain text: each needs such a listener.
+/// Nodes speak to each other in plain text: each needs such a listener. A single
+/// combined node does not, for others may never come.
 fn check_plain(broker: &BrokerConfig) -> Result<(), ServerError> {
-    let plain = |endpoint: &Endpoint| endpoint.protocol == SecurityProtocol::Plaintext;
-    if broker.voters.is_empty() || !broker.roles.broker || broker.advertised.iter().any(plain) {
+    let is_whole = broker.voters.len() < 2 && broker.roles.broker && broker.roles.controller;
+    let mut listeners = broker.listeners.iter();
+    let plain = match broker.roles.broker {
+        true => (broker.advertised.iter())
+            .any(|endpoint: &Endpoint| endpoint.protocol == SecurityProtocol::Plaintext),
+        false => listeners.any(|one| one.protocol == SecurityProtocol::Plaintext),
+    };
+    if is_whole || plain {
         return Ok(());
     }
     Err(ServerError::Cluster(

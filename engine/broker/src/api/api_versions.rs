@@ -30,10 +30,11 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             let (name, version) = (name.to_owned(), version.to_owned());
             request.connection.software = Some(Software { name, version });
         }
+        let controllers = broker.is_for_controllers(request.connection);
         with_features(broker, request.version()).with_api_keys(
             ROUTES
                 .iter()
-                .filter(|route| route.told)
+                .filter(|route| route.told && route.serves(controllers))
                 .map(|route| range(route.api, route.advertised()))
                 .collect(),
         )

@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::convert::{broker_id, text, topic};
+use crate::observing::Observed;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::topic_name::METADATA_TOPIC;
@@ -10,7 +11,7 @@ use kafka_protocol::messages::describe_quorum_response::{
 };
 use kafka_protocol::messages::{BrokerId, DescribeQuorumRequest, DescribeQuorumResponse};
 use plimsoll_wire::error_code::ErrorCode;
-use plimsoll_wire::types::NodeId;
+use plimsoll_wire::types::{NodeId, TimestampMs};
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: DescribeQuorumRequest| {
@@ -75,8 +76,19 @@ fn describe(broker: &Broker, version: i16, now_ms: i64) -> PartitionData {
     };
     let voters = broker.metadata.voters();
     let ids: Vec<NodeId> = voters.iter().map(|voter| voter.node).collect();
-    let image = broker.image();
-    let observers = image.brokers().keys().filter(|node| !ids.contains(node));
+    let observers = broker.observers.at(TimestampMs(now_ms));
+    let observers = observers.iter().filter(|(node, _)| !ids.contains(node));
+    let observer = |node: NodeId, seen: &Observed| {
+        let state = ReplicaState::default()
+            .with_replica_id(broker_id(node))
+            .with_log_end_offset(seen.end.plus(1).get());
+        match version {
+            0 => state,
+            _ => state
+                .with_last_fetch_timestamp(seen.asked_at.get())
+                .with_last_caught_up_timestamp(seen.caught_up_at.get()),
+        }
+    };
     PartitionData::default()
         .with_partition_index(0)
         .with_leader_id(standing.leader.map_or(BrokerId(-1), broker_id))
@@ -90,7 +102,7 @@ fn describe(broker: &Broker, version: i16, now_ms: i64) -> PartitionData {
         )
         .with_observers(
             observers
-                .map(|node| state(*node, standing.committed.plus(1).get()))
+                .map(|(node, seen)| observer(*node, seen))
                 .collect(),
         )
 }

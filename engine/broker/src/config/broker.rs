@@ -81,18 +81,15 @@ impl BrokerConfig {
         let roles = roles(&layers);
         let voters = voters(&layers)?;
         let votes = voters.iter().any(|peer| peer.node == node);
-        if roles.broker && !roles.controller {
-            return Err(ConfigError::Unsupported {
+        if voters.is_empty() && !(roles.broker && roles.controller) {
+            return Err(ConfigError::Contradiction {
                 name: "process.roles".into(),
-                value: "broker".into(),
-                default: "broker,controller".into(),
-                reason: "every node of a cluster votes; a broker without a vote is not offered",
+                value: layers.broker("process.roles").unwrap_or_default().into(),
+                other: "controller.quorum.voters, which is not set".into(),
+                reason: "a node of one role is part of a cluster: name its controllers there",
             });
         }
-        let fits = match (roles.controller, voters.is_empty()) {
-            (true, true) => roles.broker,
-            (controller, _) => controller == votes,
-        };
+        let fits = voters.is_empty() || roles.controller == votes;
         if !fits {
             return Err(ConfigError::Contradiction {
                 name: "process.roles".into(),
@@ -123,7 +120,7 @@ impl BrokerConfig {
 
     /// The id of a new cluster of these voters: all of them come to the same.
     pub(crate) fn common_cluster_id(&self) -> Option<Uuid> {
-        if self.voters.len() < 2 {
+        if self.voters.is_empty() {
             return None;
         }
         let mut sum = 0xcbf2_9ce4_8422_2325_u64;

@@ -6,5 +6,6 @@ mod groups;
 mod membership;
 mod nearness;
 mod replication;
+mod roles;
 mod transactions;
 mod world;

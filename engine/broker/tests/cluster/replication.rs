@@ -52,7 +52,7 @@ pub fn produce(world: &mut World, node: usize, value: &str, acks: i16) -> (Error
 }
 
 /// What a consumer reads of partition 0 at a node, and the high watermark.
-fn consume(world: &mut World, node: usize) -> (ErrorCode, i64, Vec<String>) {
+pub fn consume(world: &mut World, node: usize) -> (ErrorCode, i64, Vec<String>) {
     fetch(world, node, 11, &fetch_query(0), |response| {
         let partition = &response.topics[0].partitions[0];
         let (mut values, mut rest, mut scratch) = (Vec::new(), partition.records, Vec::new());

@@ -53,12 +53,19 @@ pub struct World {
     cut: BTreeSet<(usize, usize)>,
     pub now: Now,
     settings: Vec<(String, String)>,
+    /// The first so many nodes are controllers and nothing else, the others
+    /// brokers; all are both when none is given.
+    controllers: Option<usize>,
 }
 
 impl World {
     /// So many nodes, each broker and controller, with these settings, in which
     /// `{node}` stands for the node's number.
     pub fn new(count: usize, settings: &[(&str, &str)]) -> Self {
+        Self::of_roles(count, None, settings)
+    }
+
+    fn of_roles(count: usize, controllers: Option<usize>, settings: &[(&str, &str)]) -> Self {
         let owned = settings.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let mut world = Self {
             nodes: Vec::new(),
@@ -69,6 +76,7 @@ impl World {
                 mono: Instant(Duration::from_secs(100)),
             },
             settings: owned.collect(),
+            controllers,
         };
         for _ in 0..count {
             world.nodes.push(Node {
@@ -85,11 +93,21 @@ impl World {
 
     /// A cluster whose nodes have all been let in.
     pub fn ready(count: usize, settings: &[(&str, &str)]) -> Self {
-        let mut world = Self::new(count, settings);
-        world.until("all nodes are let in", |world| {
+        Self::new(count, settings).once_ready()
+    }
+
+    /// As [`World::ready`], with controllers that are no brokers, and brokers
+    /// without a vote after them.
+    pub fn split(controllers: usize, brokers: usize, settings: &[(&str, &str)]) -> Self {
+        Self::of_roles(controllers + brokers, Some(controllers), settings).once_ready()
+    }
+
+    fn once_ready(mut self) -> Self {
+        let count = self.nodes.len();
+        self.until("all nodes are let in", |world| {
             (1..=count).all(|node| world.broker(node).is_ready())
         });
-        world
+        self
     }
 
     pub fn broker(&self, node: usize) -> &Broker {
@@ -104,12 +122,25 @@ impl World {
             |(name, value): &(String, String)| (name.clone(), value.replace("{node}", &number));
         let mut settings: Vec<_> = self.settings.iter().map(of_node).collect();
         settings.push(("node.id".into(), number.clone()));
+        let voters = self.controllers.unwrap_or(count);
+        if let Some(controllers) = self.controllers {
+            let role = if node <= controllers {
+                "controller"
+            } else {
+                "broker"
+            };
+            settings.push(("process.roles".into(), role.into()));
+            let listed = (1..=voters).map(|node| format!("{node}@node:{}", port(node)));
+            let listed = listed.collect::<Vec<_>>().join(",");
+            settings.push(("controller.quorum.voters".into(), listed));
+        }
         let (mut config, _) = BrokerConfig::from_properties(settings).expect("good settings");
-        config.voters = (1..=count).map(|node| Arc::new(peer(node))).collect();
+        config.voters = (1..=voters).map(|node| Arc::new(peer(node))).collect();
         if !self.settings.iter().any(|(name, _)| name == "log.dirs") {
             config.log_dirs = vec![PathBuf::from("/data")];
         }
-        config.seed = node as u64 + 7;
+        // Another in each run: ids are drawn from it.
+        config.seed = node as u64 + 7 + self.now.mono.0.as_secs() * 1000;
         config.advertised = vec![Endpoint {
             listener: "PLAINTEXT".into(),
             host: "node".into(),
@@ -321,17 +352,21 @@ impl World {
         R::decode(&mut rest, version).expect("it decodes")
     }
 
+    /// Whether a node closes the connection over such a request.
+    pub fn closes<Q: Encodable>(&self, node: usize, api: ApiKey, version: i16, query: &Q) -> bool {
+        let mut body = BytesMut::new();
+        query.encode(&mut body, version).expect("it encodes");
+        let mut connection = Connection::new(None);
+        let (frame, wake): (_, Arc<dyn Wake>) = (frame(api, version, &body), Arc::new(Deaf));
+        let outcome = self
+            .broker(node)
+            .handle(self.now, &mut connection, frame, &wake);
+        matches!(outcome, Outcome::Close(_))
+    }
+
     /// The body of a node's answer.
     pub fn ask_bytes(&mut self, node: usize, api: ApiKey, version: i16, body: &[u8]) -> Bytes {
-        let mut frame = BytesMut::new();
-        RequestHeader::default()
-            .with_request_api_key(api.key())
-            .with_request_api_version(version)
-            .with_correlation_id(42)
-            .with_client_id(Some(StrBytes::from_static_str("tests")))
-            .encode(&mut frame, api.spec().request_header_version(version))
-            .expect("the header encodes");
-        frame.extend_from_slice(body);
+        let frame = frame(api, version, body);
         let mut connection = Connection::new(None);
         let wake: Arc<dyn Wake> = Arc::new(Deaf);
         let outcome = self
@@ -356,6 +391,20 @@ impl World {
         ResponseHeader::decode(&mut rest, header).expect("a header");
         rest
     }
+}
+
+/// A request with its header.
+fn frame(api: ApiKey, version: i16, body: &[u8]) -> BytesMut {
+    let mut frame = BytesMut::new();
+    RequestHeader::default()
+        .with_request_api_key(api.key())
+        .with_request_api_version(version)
+        .with_correlation_id(42)
+        .with_client_id(Some(StrBytes::from_static_str("tests")))
+        .encode(&mut frame, api.spec().request_header_version(version))
+        .expect("the header encodes");
+    frame.extend_from_slice(body);
+    frame
 }
 
 const PORT: u16 = 19_000;
