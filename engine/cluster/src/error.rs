@@ -50,6 +50,9 @@ pub enum ClusterError {
     /// A record names a broker that is not registered.
     #[error("metadata record: broker {0} is not registered")]
     UnknownBroker(NodeId),
+    /// A record ends an access control entry that does not exist.
+    #[error("metadata record: access control entry {0} does not exist")]
+    UnknownEntry(Uuid),
     /// A topic record repeats a name or an id that is in use.
     #[error("metadata record: topic {0} exists already")]
     TopicExists(String),

@@ -4,6 +4,7 @@
 //! `Arc`, so that a copy of the image costs its maps alone and a published
 //! image never changes under its readers.
 
+use crate::acls::Acls;
 use crate::error::ClusterError;
 use crate::records::{
     BrokerEndpoint, BrokerFeature, ConfigChange, MetadataRecord, PartitionChange, PartitionRecord,
@@ -91,6 +92,7 @@ pub struct Image {
     pub(crate) brokers: BTreeMap<NodeId, BrokerImage>,
     pub(crate) features: BTreeMap<String, i16>,
     pub(crate) scram: BTreeMap<String, BTreeMap<ScramMechanism, Credential>>,
+    pub(crate) acls: Arc<Acls>,
     pub(crate) next_producer_id: ProducerId,
 }
 
@@ -140,6 +142,11 @@ impl Image {
         &self.scram
     }
 
+    /// The access control entries.
+    pub fn acls(&self) -> &Acls {
+        &self.acls
+    }
+
     /// The first producer id that no broker has taken.
     pub const fn next_producer_id(&self) -> ProducerId {
         self.next_producer_id
@@ -185,6 +192,14 @@ impl Image {
                     .insert(record.mechanism, record.credential.clone());
             }
             MetadataRecord::RemoveScramCredential(record) => self.remove_scram(record),
+            MetadataRecord::AccessControlEntry(entry) => {
+                Arc::make_mut(&mut self.acls).insert(entry);
+            }
+            MetadataRecord::RemoveAccessControlEntry(gone) => {
+                if !Arc::make_mut(&mut self.acls).remove(gone.id) {
+                    return Err(ClusterError::UnknownEntry(gone.id));
+                }
+            }
             MetadataRecord::NoOp => {}
         }
         Ok(())

@@ -4,8 +4,8 @@
 
 use crate::image::{Image, TopicImage};
 use crate::records::{
-    ConfigChange, FeatureLevel, MetadataRecord, PartitionRecord, ProducerIds, RegisterBroker,
-    ScramCredential, TopicRecord,
+    AccessControlEntry, ConfigChange, FeatureLevel, MetadataRecord, PartitionRecord, ProducerIds,
+    RegisterBroker, ScramCredential, TopicRecord,
 };
 use plimsoll_wire::types::{BrokerEpoch, NodeId};
 
@@ -32,6 +32,13 @@ impl Image {
                     credential: credential.clone(),
                 }));
             }
+        }
+        for (id, binding) in self.acls.iter() {
+            let binding = binding.clone();
+            out.push(MetadataRecord::AccessControlEntry(AccessControlEntry {
+                id,
+                binding,
+            }));
         }
         if self.next_producer_id.get() > 0 {
             out.push(MetadataRecord::ProducerIds(ProducerIds {

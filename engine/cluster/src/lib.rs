@@ -6,6 +6,7 @@
 //! writes records through a [`MetadataLog`] and replays them once they are
 //! durable. The crate does no I/O.
 
+mod acls;
 mod codec;
 mod error;
 mod image;
@@ -15,13 +16,15 @@ pub mod quorum;
 mod records;
 pub mod succession;
 
+pub use acls::{Acls, WILDCARD};
 pub use codec::{Reader, Writer};
 pub use error::ClusterError;
 pub use image::{BrokerImage, ConfigResource, Image, PartitionImage, TopicImage};
 pub use log::StorageFault;
 pub use records::{
+    AccessControlEntry, AclBinding, AclOperation, AclPattern, AclPermission, AclResource,
     BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, ConfigChange, FeatureLevel,
     MetadataRecord, PartitionChange, PartitionRecord, ProducerIds, RegisterBroker,
-    RemoveScramCredential, RemoveTopic, ResourceType, ScramCredential, TopicRecord,
-    UnregisterBroker,
+    RemoveAccessControlEntry, RemoveScramCredential, RemoveTopic, ResourceType, ScramCredential,
+    TopicRecord, UnregisterBroker,
 };

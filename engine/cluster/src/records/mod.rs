@@ -3,11 +3,16 @@
 //!
 //! One version of each record is written; every version Kafka 4.1 knows is read.
 
+mod acl;
 mod broker;
 mod scram;
 mod settings;
 mod topic;
 
+pub use acl::{
+    AccessControlEntry, AclBinding, AclOperation, AclPattern, AclPermission, AclResource,
+    RemoveAccessControlEntry,
+};
 pub use broker::{
     BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, RegisterBroker, UnregisterBroker,
 };
@@ -46,6 +51,10 @@ pub enum MetadataRecord {
     ScramCredential(ScramCredential),
     /// A user's password no longer opens.
     RemoveScramCredential(RemoveScramCredential),
+    /// Someone may do something, or may not.
+    AccessControlEntry(AccessControlEntry),
+    /// Such an entry is gone.
+    RemoveAccessControlEntry(RemoveAccessControlEntry),
     /// Nothing, written to advance the log.
     NoOp,
     /// A broker process registered.
@@ -72,6 +81,8 @@ impl MetadataRecord {
             Self::BrokerRegistrationChange(record) => record.write(&mut out),
             Self::ScramCredential(record) => record.write(&mut out),
             Self::RemoveScramCredential(record) => record.write(&mut out),
+            Self::AccessControlEntry(record) => record.write(&mut out),
+            Self::RemoveAccessControlEntry(record) => record.write(&mut out),
             Self::NoOp => out.no_tags(),
             Self::RegisterBroker(record) => record.write(&mut out),
         }
@@ -89,10 +100,12 @@ impl MetadataRecord {
             Self::RemoveTopic(_) => (9, 0),
             Self::ScramCredential(_) => (11, 0),
             Self::FeatureLevel(_) => (12, 0),
-            Self::RemoveScramCredential(_) => (14, 0),
             Self::ProducerIds(_) => (15, 0),
             Self::BrokerRegistrationChange(_) => (17, 2),
+            Self::AccessControlEntry(_) => (18, 0),
+            Self::RemoveAccessControlEntry(_) => (19, 0),
             Self::NoOp => (20, 0),
+            Self::RemoveScramCredential(_) => (22, 0),
             Self::RegisterBroker(_) => (0, 3),
         }
     }
@@ -120,10 +133,12 @@ impl MetadataRecord {
             (9, 0) => Self::RemoveTopic(RemoveTopic::read(from)?),
             (11, 0) => Self::ScramCredential(ScramCredential::read(from)?),
             (12, 0) => Self::FeatureLevel(FeatureLevel::read(from)?),
-            (14, 0) => Self::RemoveScramCredential(RemoveScramCredential::read(from)?),
             (15, 0) => Self::ProducerIds(ProducerIds::read(from)?),
             (17, 0..=2) => Self::BrokerRegistrationChange(BrokerRegistrationChange::read(from)?),
+            (18, 0) => Self::AccessControlEntry(AccessControlEntry::read(from)?),
+            (19, 0) => Self::RemoveAccessControlEntry(RemoveAccessControlEntry::read(from)?),
             (20, 0) => Self::NoOp,
+            (22, 0) => Self::RemoveScramCredential(RemoveScramCredential::read(from)?),
             (0, 0..=3) => Self::RegisterBroker(RegisterBroker::read(from, version)?),
             _ => return Err(ClusterError::UnknownRecord { api_key, version }),
         })
@@ -200,6 +215,21 @@ pub(crate) fn samples() -> Vec<MetadataRecord> {
         MetadataRecord::RemoveScramCredential(RemoveScramCredential {
             user: "alice".into(),
             mechanism: ScramMechanism::Sha256,
+        }),
+        MetadataRecord::AccessControlEntry(AccessControlEntry {
+            id: topic,
+            binding: AclBinding {
+                resource: AclResource::Topic,
+                name: "orders".into(),
+                pattern: AclPattern::Prefixed,
+                principal: "User:alice".into(),
+                host: "*".into(),
+                operation: AclOperation::Read,
+                permission: AclPermission::Allow,
+            },
+        }),
+        MetadataRecord::RemoveAccessControlEntry(RemoveAccessControlEntry {
+            id: Uuid::from_u128(5),
         }),
         MetadataRecord::NoOp,
         MetadataRecord::RegisterBroker(RegisterBroker {
