@@ -5,6 +5,7 @@
 //! and never waits. All methods take `&self`; a partition's log is locked for
 //! as long as one batch is appended or one read is planned.
 
+use crate::authorizer::Authorizer;
 use crate::catalog::Catalog;
 use crate::cleaner::Cleaner;
 use crate::commits::Commits;
@@ -55,6 +56,8 @@ pub struct Broker {
     pub(crate) transactions: Transactions,
     pub(crate) cleaner: Cleaner,
     pub(crate) commits: Commits,
+    /// Who may do what; without it everyone may do everything.
+    pub(crate) authorizer: Option<Arc<Authorizer>>,
     pub(crate) requests: Arc<Requests>,
     pub(crate) faults: Arc<DiskFaults>,
     pub(crate) membership: Membership,
@@ -106,6 +109,7 @@ impl Broker {
             limits: ArcSwap::from_pointee(limits),
             cleaner: Cleaner::default(),
             commits: Commits::default(),
+            authorizer: parts.config.authorizer.clone(),
             requests: Arc::default(),
             faults: parts.faults,
             producer_ids: ProducerIds::default(),

@@ -1,15 +1,30 @@
 //! What a client's config request is about: a topic, this broker or all of them.
 
+use crate::access::{Access, Guarded};
 use crate::config::{ConfigError, Kind, Property, broker_property, check_broker_live, check_topic};
 use crate::config::{elements, topic_property};
 use crate::refusal::Refusal;
 use crate::topic_name;
-use plimsoll_cluster::{Image, ResourceType};
+use plimsoll_cluster::{AclOperation, Image, ResourceType};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::NodeId;
 
 /// Kafka's number for the log levels of a broker's loggers.
 const BROKER_LOGGER: i8 = 8;
+
+/// Whether a client may do something to the settings of what a request names.
+pub(crate) fn check_access(
+    access: &Access,
+    operation: AclOperation,
+    (resource_type, name): (i8, &str),
+) -> Result<(), Refusal> {
+    let guarded = match ResourceType::from_code(resource_type) {
+        Some(ResourceType::Topic) => Guarded::Topic(name),
+        Some(ResourceType::Group) => Guarded::Group(name),
+        _ => Guarded::Cluster,
+    };
+    Ok(access.check(operation, guarded)?)
+}
 
 /// What settings belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,6 +47,15 @@ impl Connection {
         }
     }
 
+    /// A client's connection to another node, which says who the client is.
+    pub(crate) fn of_client(peer: Option<SocketAddr>, user: Option<Arc<str>>) -> Self {
+        let mut connection = Self::new(peer);
+        if let Some(user) = user {
+            connection.stage = Stage::Known { user };
+        }
+        connection
+    }
+
     /// A copy that outlives the request: the same client, as far as it has
     /// proved who it is.
     pub(crate) fn stand_in(&self) -> Self {

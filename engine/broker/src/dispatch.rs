@@ -4,6 +4,7 @@
 //! as Kafka does: there is no telling how a response would have to look. The
 //! body goes to the message library only after the guard has walked it.
 
+use crate::access::{Access, Guarded};
 use crate::api::{api_versions, sasl_authenticate};
 use crate::broker::Broker;
 use crate::connection::Connection;
@@ -14,6 +15,7 @@ use crate::quorum;
 use crate::request::{Envelope, Request};
 use crate::routes::{Place, route_of};
 use bytes::BytesMut;
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::guard;
 use plimsoll_wire::header::RequestHeader;
@@ -51,6 +53,10 @@ impl Broker {
         if quorum::is_private(&frame) {
             if !connection.may_ask(ApiKey::Envelope) {
                 return close("a node before it said who it is");
+            }
+            let access = Access::of(self, connection);
+            if !access.allows(AclOperation::ClusterAction, Guarded::Cluster) {
+                return close("a voter's request from one who is no node");
             }
             return self.handle_private(now, &frame, waker);
         }

@@ -1,5 +1,6 @@
 //! What keeps a broker from starting.
 
+use crate::config::ConfigError;
 use crate::topic_name::METADATA_TOPIC;
 use plimsoll_cluster::ClusterError;
 use plimsoll_log::LogError;
@@ -14,6 +15,9 @@ pub enum BrokerError {
     /// No directory to keep logs in was given.
     #[error("log.dirs: no directory is given")]
     NoLogDir,
+    /// The settings do not fit together.
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Log(#[from] LogError),

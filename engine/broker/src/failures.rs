@@ -45,11 +45,14 @@ failures! {
     BrokerRegistrationResponse: [];
     ConsumerGroupDescribeResponse: [groups];
     ConsumerGroupHeartbeatResponse: [];
+    CreateAclsResponse: [results];
     CreatePartitionsResponse: [results];
     CreateTopicsResponse: [topics];
+    DeleteAclsResponse: [filter_results] [filter_results matching_acls];
     DeleteGroupsResponse: [results];
     DeleteRecordsResponse: [topics partitions];
     DeleteTopicsResponse: [responses];
+    DescribeAclsResponse: [];
     DescribeClusterResponse: [];
     DescribeConfigsResponse: [results];
     DescribeGroupsResponse: [groups];

@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::outcome::{CloseReason, Outcome, Part, Response, Wake};
 use crate::outgoing::{Errand, Lane, Peer, PeerFault};
 use crate::parked::{Parked, Waiting};
+use crate::principal;
 use crate::request::{Envelope, Request};
 use crate::routes::{Place, Route};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -151,7 +152,7 @@ impl Broker {
         });
         let query = EnvelopeRequest::default()
             .with_request_data(call.frame.clone())
-            .with_request_principal(Some(Bytes::new()))
+            .with_request_principal(Some(principal::encode(connection.user())))
             .with_client_host_address(address(connection));
         let errand = Errand {
             to,

@@ -16,8 +16,11 @@
 
 pub mod config;
 
+mod access;
+mod acl_filter;
 mod api;
 mod apply;
+mod authorizer;
 mod auto_create;
 mod broker;
 mod catalog;
@@ -46,13 +49,13 @@ pub mod metrics;
 mod newcomer;
 mod news;
 mod observing;
-mod operations;
 mod outcome;
 mod outgoing;
 mod own_log;
 mod parked;
 mod partition;
 mod placement;
+mod principal;
 mod producer_ids;
 mod pulse;
 mod quorum;

@@ -19,6 +19,13 @@ impl Refusal {
     }
 }
 
+/// A refusal whose name says enough.
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.name())
+    }
+}
+
 impl From<ConfigError> for Refusal {
     fn from(error: ConfigError) -> Self {
         let code = match &error {

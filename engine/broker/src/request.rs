@@ -1,5 +1,7 @@
 //! One request on its way through the broker, and how its response is framed.
 
+use crate::access::Access;
+use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::failures::Failures;
 use crate::groups::Asker;
@@ -43,6 +45,11 @@ impl Request<'_> {
     /// The version of the request.
     pub(crate) const fn version(&self) -> i16 {
         self.envelope.version
+    }
+
+    /// What the client may do.
+    pub(crate) fn access(&self, broker: &Broker) -> Access {
+        Access::of(broker, self.connection)
     }
 
     /// Who is to be told of an answer that comes later.

@@ -37,6 +37,7 @@ impl Broker {
     /// cannot be read. A single partition that cannot be opened is offline
     /// instead.
     pub fn new(config: BrokerConfig, disk: Arc<dyn Disk>, now: Now) -> Result<Self, BrokerError> {
+        config.check_peers()?;
         let mut random = seeded(config.seed);
         let tenant = Tenant {
             node: config.node,

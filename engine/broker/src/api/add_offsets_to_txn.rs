@@ -1,6 +1,7 @@
 //! AddOffsetsToTxn 0–4: a transaction will commit a group's offsets.
 
 use super::add_partitions_to_txn::fenced_before;
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::groups::{code_of, one};
 use crate::outcome::{Outcome, Response};
@@ -9,6 +10,7 @@ use crate::request::{Envelope, Request};
 use crate::topic_name::OFFSETS_TOPIC;
 use kafka_protocol::messages::AddOffsetsToTxnResponse;
 use kafka_protocol::messages::add_offsets_to_txn_request::AddOffsetsToTxnRequest;
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::transaction::{AddPartitions, TransactionCommand, TransactionReply};
 use plimsoll_coordinator::{Producer, TopicName, TransactionalId};
 use plimsoll_wire::error_code::ErrorCode;
@@ -20,6 +22,14 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Err(reason) => return Outcome::Close(reason),
     };
     let envelope = request.envelope;
+    let access = request.access(broker);
+    let id = Guarded::Transaction(&query.transactional_id.0);
+    let permitted = access
+        .check(AclOperation::Write, id)
+        .and_then(|()| access.check(AclOperation::Read, Guarded::Group(&query.group_id.0)));
+    if let Err(code) = permitted {
+        return Outcome::Ready(respond(envelope, code));
+    }
     let index = match broker.group_partition(&query.group_id.0, request.now) {
         Ok(index) => PartitionIndex(index),
         Err(code) => return Outcome::Ready(respond(envelope, code)),

@@ -1,6 +1,7 @@
 //! AddPartitionsToTxn 0–5: a transaction reaches further partitions. From
 //! version 4 for several transactions, which may only be verified.
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::groups::code_of;
 use crate::outcome::Outcome;
@@ -13,7 +14,7 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResponse, AddPartitionsToTxnResult,
     AddPartitionsToTxnTopicResult,
 };
-use plimsoll_cluster::Image;
+use plimsoll_cluster::{AclOperation, Image};
 use plimsoll_coordinator::transaction::{
     AddPartitions, TopicPartition, TransactionCommand, TransactionReply,
 };
@@ -31,6 +32,13 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     };
     let envelope = request.envelope;
     let version = envelope.version;
+    let access = request.access(broker);
+    if version >= SEVERAL
+        && let Err(code) = access.check(AclOperation::ClusterAction, Guarded::Cluster)
+    {
+        let refused = AddPartitionsToTxnResponse::default().with_error_code(code.code());
+        return Outcome::Ready(envelope.encode(&refused));
+    }
     let transactions = if version >= SEVERAL {
         query.transactions
     } else {
@@ -43,23 +51,22 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         ]
     };
     let image = broker.image();
-    let mut missing = Vec::with_capacity(transactions.len());
+    let mut refusals = Vec::with_capacity(transactions.len());
     let mut pending = Vec::with_capacity(transactions.len());
     for transaction in &transactions {
-        let lacks = lacks(&image, transaction);
-        pending.push(if lacks.is_empty() {
+        let refused = refusals_of(&image, &access, transaction, version);
+        pending.push(if refused.is_empty() {
             let id = transaction.transactional_id.0.as_str();
             broker.ask_transaction(id, command(transaction, version), request.asker())
         } else {
             Pending::Here(Err(ErrorCode::OperationNotAttempted))
         });
-        missing.push(lacks);
+        refusals.push(refused);
     }
     let deadline = broker.commit_deadline(request.now);
     respond_later(pending, deadline, move |answers| {
-        let of = transactions.iter().zip(missing).zip(answers);
-        let results = of
-            .map(|((transaction, lacks), answer)| answers_of(transaction, version, &lacks, answer));
+        let of = transactions.iter().zip(refusals).zip(answers);
+        let results = of.map(|((one, refused), answer)| answers_of(one, version, &refused, answer));
         let response = AddPartitionsToTxnResponse::default();
         envelope.encode(&if version >= SEVERAL {
             let result = |(transaction, topics): (&AddPartitionsToTxnTransaction, _)| {
@@ -75,14 +82,36 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     })
 }
 
-/// The partitions of a transaction that do not exist. Then none is added.
-fn lacks(image: &Image, transaction: &AddPartitionsToTxnTransaction) -> Vec<TopicPartition> {
-    let named = places(transaction);
-    let exists = |(topic, index): &TopicPartition| {
-        let found = image.topic(topic.as_str());
-        found.is_some_and(|found| found.partitions.contains_key(index))
+/// A partition that cannot be added, and why.
+type Refused = (TopicPartition, ErrorCode);
+
+/// The partitions of a transaction that do not exist or may not be written. Then
+/// none is added. Nodes ask for clients whom they have judged.
+fn refusals_of(
+    image: &Image,
+    access: &Access,
+    transaction: &AddPartitionsToTxnTransaction,
+    version: i16,
+) -> Vec<Refused> {
+    let id = Guarded::Transaction(&transaction.transactional_id.0);
+    let permitted = match version {
+        SEVERAL.. => Ok(()),
+        _ => access.check(AclOperation::Write, id),
     };
-    named.filter(|place| !exists(place)).collect()
+    let check = |(topic, index): &TopicPartition| {
+        permitted?;
+        access.check(AclOperation::Write, Guarded::Topic(topic.as_str()))?;
+        let found = image.topic(topic.as_str());
+        let exists = found.is_some_and(|found| found.partitions.contains_key(index));
+        exists
+            .then_some(())
+            .ok_or(ErrorCode::UnknownTopicOrPartition)
+    };
+    let refused = places(transaction).filter_map(|place| {
+        let code = check(&place).err()?;
+        Some((place, code))
+    });
+    refused.collect()
 }
 
 fn places(
@@ -113,7 +142,7 @@ fn command(transaction: &AddPartitionsToTxnTransaction, version: i16) -> Transac
 fn answers_of(
     transaction: &AddPartitionsToTxnTransaction,
     version: i16,
-    lacks: &[TopicPartition],
+    refused: &[Refused],
     answer: Answer<TransactionReply>,
 ) -> Vec<AddPartitionsToTxnTopicResult> {
     let topics = &transaction.topics;
@@ -121,10 +150,11 @@ fn answers_of(
         let same = |(name, at): &TopicPartition| name.as_str() == topic && at.get() == index;
         places.iter().any(same)
     };
-    if !lacks.is_empty() {
-        return answers(topics, |topic, index| match is_in(lacks, topic, index) {
-            true => ErrorCode::UnknownTopicOrPartition,
-            false => ErrorCode::OperationNotAttempted,
+    if !refused.is_empty() {
+        return answers(topics, |topic, index| {
+            let same = |((name, at), _): &&Refused| name.as_str() == topic && at.get() == index;
+            let found = refused.iter().find(same);
+            found.map_or(ErrorCode::OperationNotAttempted, |(_, code)| *code)
         });
     }
     match answer {

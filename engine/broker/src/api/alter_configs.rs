@@ -1,8 +1,9 @@
 //! AlterConfigs 0–2: replaces all the settings of a topic or a broker.
 
+use crate::access::Access;
 use crate::broker::Broker;
 use crate::config::Properties;
-use crate::config_target::Target;
+use crate::config_target::{Target, check_access};
 use crate::convert::text;
 use crate::metadata::Change;
 use crate::outcome::Outcome;
@@ -12,7 +13,7 @@ use kafka_protocol::messages::alter_configs_request::{AlterConfigsRequest, Alter
 use kafka_protocol::messages::alter_configs_response::{
     AlterConfigsResourceResponse, AlterConfigsResponse,
 };
-use plimsoll_cluster::{ConfigChange, MetadataRecord};
+use plimsoll_cluster::{AclOperation, ConfigChange, MetadataRecord};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::Now;
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         let keep = !query.validate_only;
         let responses = alter_each(
             broker,
-            (request.now, keep),
+            (request.now, keep, &request.access(broker)),
             &query.resources,
             Each {
                 resource,
@@ -45,10 +46,11 @@ pub(crate) struct Each<K, W, R> {
 }
 
 /// Alters every resource of a request in one change, kept unless it only
-/// validates. A resource may be in a request once.
+/// validates. A resource may be in a request once, and the client must be allowed
+/// to alter its settings.
 pub(crate) fn alter_each<A, R>(
     broker: &Broker,
-    (now, keep): (Now, bool),
+    (now, keep, access): (Now, bool, &Access),
     asked: &[A],
     each: Each<
         impl Fn(&A) -> (i8, &str),
@@ -59,8 +61,10 @@ pub(crate) fn alter_each<A, R>(
     let results = broker.change(now, keep, |change| {
         let mut seen = BTreeSet::new();
         let answers = asked.iter().map(|one| {
-            let altered = if seen.insert((each.resource)(one)) {
-                (each.alter)(change, one)
+            let named = (each.resource)(one);
+            let altered = if seen.insert(named) {
+                check_access(access, AclOperation::AlterConfigs, named)
+                    .and_then(|()| (each.alter)(change, one))
             } else {
                 let words = "the resource is in the request twice";
                 Err(Refusal::new(ErrorCode::InvalidRequest, words))

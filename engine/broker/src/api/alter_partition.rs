@@ -1,6 +1,7 @@
 //! AlterPartition 2–3: a leader has the ISR of its partitions changed. Version
 //! 3 carries the epoch of each member's run.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::controller::IsrWish;
 use crate::convert::{broker_id, broker_ids};
@@ -9,7 +10,7 @@ use crate::request::Request;
 use kafka_protocol::messages::alter_partition_request::PartitionData as Asked;
 use kafka_protocol::messages::alter_partition_response::{PartitionData, TopicData};
 use kafka_protocol::messages::{AlterPartitionRequest, AlterPartitionResponse};
-use plimsoll_cluster::PartitionImage;
+use plimsoll_cluster::{AclOperation, PartitionImage};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex};
 use uuid::Uuid;
@@ -28,7 +29,11 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             })
             .collect();
         let asker = (NodeId(query.broker_id.0), BrokerEpoch(query.broker_epoch));
-        let outcomes = match broker.alter_isrs(asker, &wishes, request.now) {
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::ClusterAction, Guarded::Cluster);
+        let altered = permitted.and_then(|()| broker.alter_isrs(asker, &wishes, request.now));
+        let outcomes = match altered {
             Ok(outcomes) => outcomes,
             Err(code) => return answer.with_error_code(code.code()),
         };

@@ -1,6 +1,7 @@
 //! AlterPartitionReassignments 0–1: partitions move to other nodes, or a move
 //! is called off with null. New replicas are added before old ones go.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::controller::{Election, find};
 use crate::convert::text;
@@ -16,8 +17,8 @@ use kafka_protocol::messages::alter_partition_reassignments_response::{
 use kafka_protocol::messages::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
 };
-use plimsoll_cluster::PartitionImage;
 use plimsoll_cluster::succession::{Reassign, Wish};
+use plimsoll_cluster::{AclOperation, PartitionImage};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{NodeId, PartitionIndex};
 
@@ -25,6 +26,14 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: AlterPartitionReassignmentsRequest| {
         let version = request.version();
         let may_grow = version < 1 || query.allow_replication_factor_change;
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::Alter, Guarded::Cluster);
+        if let Err(code) = permitted {
+            return AlterPartitionReassignmentsResponse::default()
+                .with_error_code(code.code())
+                .with_error_message(Some(text(code.name())));
+        }
         let made = broker.change(request.now, true, |change| {
             let topics = query.topics.iter().map(|topic| {
                 let partitions = topic.partitions.iter().map(|asked| {

@@ -1,8 +1,10 @@
 //! AlterUserScramCredentials 0: passwords are given, changed and taken away.
 //! All the changes of one user are made, or none.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::text;
+use crate::metadata::Change;
 use crate::outcome::Outcome;
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -13,7 +15,9 @@ use kafka_protocol::messages::alter_user_scram_credentials_response::AlterUserSc
 use kafka_protocol::messages::{
     AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse,
 };
-use plimsoll_cluster::{Image, MetadataRecord, RemoveScramCredential, ScramCredential};
+use plimsoll_cluster::{
+    AclOperation, Image, MetadataRecord, RemoveScramCredential, ScramCredential,
+};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::scram::{Credential, ITERATIONS_MAX, ITERATIONS_MIN, ScramMechanism};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +27,10 @@ type Verdict = Result<Vec<MetadataRecord>, Refusal>;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: AlterUserScramCredentialsRequest| {
-        let altered = broker.change(request.now, true, |change| {
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::Alter, Guarded::Cluster);
+        let change = |change: &mut Change| {
             let mut answers = BTreeMap::new();
             for (user, verdict) in verdicts(change.image(), &query) {
                 let answer = verdict.map(|records| {
@@ -32,7 +39,10 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
                 answers.insert(user, answer);
             }
             answers
-        });
+        };
+        let altered = permitted
+            .map_err(Refusal::from)
+            .and_then(|()| broker.change(request.now, true, change));
         let answers = altered.unwrap_or_else(|fault| {
             let users = verdicts(&Image::default(), &query).into_keys();
             users.map(|user| (user, Err(fault.clone()))).collect()

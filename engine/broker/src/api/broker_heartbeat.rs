@@ -1,10 +1,12 @@
 //! BrokerHeartbeat 0–1: a node lives, and says what it wants.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::membership::Beat;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use kafka_protocol::messages::{BrokerHeartbeatRequest, BrokerHeartbeatResponse};
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::types::{BrokerEpoch, NodeId, Offset};
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
@@ -16,7 +18,11 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             wants_stop: query.want_shut_down,
         };
         let answer = BrokerHeartbeatResponse::default();
-        match broker.hear_broker(NodeId(query.broker_id.0), beat, request.now) {
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::ClusterAction, Guarded::Cluster);
+        let node = NodeId(query.broker_id.0);
+        match permitted.and_then(|()| broker.hear_broker(node, beat, request.now)) {
             Ok(reply) => answer
                 .with_is_caught_up(reply.caught_up)
                 .with_is_fenced(reply.fenced)

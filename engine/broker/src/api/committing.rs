@@ -2,17 +2,21 @@
 //! can be committed at all, and what the answer says of each. Their messages
 //! have the same fields under different names.
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::groups::code_of;
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::command::{CommitPartition, CommitTopic};
 use plimsoll_coordinator::reply::TopicResults;
 use plimsoll_coordinator::{Refusal, TopicName};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::PartitionIndex;
 
-/// Leaves only the partitions that exist, and gives topics their ids.
+/// Leaves only the partitions that exist and that the client may read, and gives
+/// topics their ids.
 pub(super) fn keep_known(
     broker: &Broker,
+    access: &Access,
     topics: impl Iterator<Item = (TopicName, Vec<CommitPartition>)>,
 ) -> Vec<CommitTopic> {
     let image = broker.image();
@@ -25,21 +29,34 @@ pub(super) fn keep_known(
             partitions,
         }
     };
-    topics.map(known).collect()
+    let permitted = |(topic, _): &(TopicName, _)| may_read(access, topic.as_str());
+    topics.filter(permitted).map(known).collect()
+}
+
+fn may_read(access: &Access, topic: &str) -> bool {
+    access.allows(AclOperation::Read, Guarded::Topic(topic))
 }
 
 /// What became of a request's offsets.
-pub(super) struct Verdict(Result<TopicResults, ErrorCode>);
+pub(super) struct Verdict {
+    access: Access,
+    results: Result<TopicResults, ErrorCode>,
+}
 
 impl Verdict {
     /// The coordinator's answer, or why there is none.
-    pub(super) fn of(answer: Result<Result<TopicResults, Refusal>, ErrorCode>) -> Self {
-        Self(answer.and_then(|results| results.map_err(code_of)))
+    pub(super) fn of(
+        access: Access,
+        answer: Result<Result<TopicResults, Refusal>, ErrorCode>,
+    ) -> Self {
+        let results = answer.and_then(|results| results.map_err(code_of));
+        Self { access, results }
     }
 
     /// The error of one partition.
     pub(super) fn code(&self, topic: &str, index: i32) -> i16 {
-        match &self.0 {
+        match &self.results {
+            Ok(_) if !may_read(&self.access, topic) => Guarded::Topic(topic).refusal().code(),
             Ok(results) => code_in(results, topic, index),
             Err(code) => code.code(),
         }

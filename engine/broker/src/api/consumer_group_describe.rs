@@ -1,10 +1,10 @@
 //! ConsumerGroupDescribe 0–1 (KIP-848): groups of the newer protocol with what
 //! their members own and should own. Version 1 tells the members' protocols.
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::convert::{text, topic};
 use crate::groups::code_of;
-use crate::operations;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use kafka_protocol::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
@@ -12,21 +12,53 @@ use kafka_protocol::messages::consumer_group_describe_response::{
     Assignment, ConsumerGroupDescribeResponse, DescribedGroup, Member, TopicPartitions,
 };
 use kafka_protocol::messages::{GroupId as WireGroupId, TopicName};
-use plimsoll_cluster::Image;
+use plimsoll_cluster::{AclOperation, Image};
 use plimsoll_coordinator::schema::Partitions;
 use plimsoll_coordinator::{DescribedConsumer, GroupId};
+use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::PartitionIndex;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: ConsumerGroupDescribeRequest| {
         let wanted = query.include_authorized_operations;
+        let access = request.access(broker);
         let groups = query.group_ids.iter().map(|group| {
-            describe(broker, request.version(), group, request.now)
-                .with_authorized_operations(operations::asked(wanted, operations::GROUP))
+            let guarded = Guarded::Group(&group.0);
+            if let Err(code) = access.check(AclOperation::Describe, guarded) {
+                return DescribedGroup::default()
+                    .with_group_id(group.clone())
+                    .with_error_code(code.code());
+            }
+            let described = describe(broker, request.version(), group, request.now)
+                .with_authorized_operations(access.operations_if(wanted, guarded));
+            without_hidden(&access, described)
         });
         ConsumerGroupDescribeResponse::default().with_groups(groups.collect())
     })
+}
+
+/// A group whose members read a topic that the client may not see is not shown
+/// at all, as its members would tell of the topic.
+fn without_hidden(access: &Access, group: DescribedGroup) -> DescribedGroup {
+    let may_see = |one: &TopicPartitions| {
+        one.topic_name.0.is_empty()
+            || access.allows(AclOperation::Describe, Guarded::Topic(&one.topic_name.0))
+    };
+    let sees_all = group.members.iter().all(|member| {
+        let both = [&member.assignment, &member.target_assignment];
+        both.into_iter()
+            .flat_map(|one| &one.topic_partitions)
+            .all(may_see)
+    });
+    if sees_all {
+        return group;
+    }
+    let words = "the group has members with topics that the client may not describe";
+    DescribedGroup::default()
+        .with_group_id(group.group_id)
+        .with_error_code(ErrorCode::TopicAuthorizationFailed.code())
+        .with_error_message(Some(text(words)))
 }
 
 fn describe(broker: &Broker, version: i16, group: &WireGroupId, now: Now) -> DescribedGroup {

@@ -2,6 +2,7 @@
 //! and is told what it should own. From version 1 the client names the member.
 
 use super::join_group::client;
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::groups::code_of;
@@ -13,6 +14,7 @@ use kafka_protocol::messages::consumer_group_heartbeat_request::{
 use kafka_protocol::messages::consumer_group_heartbeat_response::{
     Assignment, ConsumerGroupHeartbeatResponse, TopicPartitions,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::command::ConsumerHeartbeat;
 use plimsoll_coordinator::reply::ConsumerHeartbeatReply;
 use plimsoll_coordinator::{Command, GroupId, InstanceId, MemberId, Reply};
@@ -25,6 +27,10 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Ok(query) => query,
         Err(reason) => return Outcome::Close(reason),
     };
+    let access = request.access(broker);
+    if let Err(code) = may_join(&access, &query) {
+        return Outcome::Ready(respond(request.envelope, Err(code)));
+    }
     let words = |words: &kafka_protocol::protocol::StrBytes| words.to_string();
     let owned = |owned: &Owned| {
         (
@@ -64,6 +70,13 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     };
     let command = Command::ConsumerHeartbeat(heartbeat);
     broker.coordinate(&request, &query.group_id.0, command, respond)
+}
+
+/// Whether a client may be a member of the group and see what it subscribes to.
+fn may_join(access: &Access, query: &ConsumerGroupHeartbeatRequest) -> Result<(), ErrorCode> {
+    access.check(AclOperation::Read, Guarded::Group(&query.group_id.0))?;
+    let mut named = query.subscribed_topic_names.iter().flatten();
+    named.try_for_each(|name| access.check(AclOperation::Describe, Guarded::Topic(&name.0)))
 }
 
 fn respond(envelope: Envelope, reply: Result<Reply, ErrorCode>) -> Response {

@@ -1,5 +1,6 @@
 //! CreatePartitions 0–3: more partitions for topics that exist.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::metadata::Change;
@@ -15,17 +16,22 @@ use kafka_protocol::messages::create_partitions_request::{
 use kafka_protocol::messages::create_partitions_response::{
     CreatePartitionsResponse, CreatePartitionsTopicResult,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::NodeId;
 use std::collections::BTreeSet;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: CreatePartitionsRequest| {
+        let access = request.access(broker);
         let results = broker.change(request.now, !query.validate_only, |change| {
             let mut seen = BTreeSet::new();
             let answers = query.topics.iter().map(|asked| {
+                let topic = Guarded::Topic(&asked.name.0);
                 let grown = if seen.insert(&asked.name) {
-                    grow(change, asked)
+                    let permitted = access.check(AclOperation::Alter, topic);
+                    let permitted = permitted.map_err(Refusal::from);
+                    permitted.and_then(|()| grow(change, asked))
                 } else {
                     Err(Refusal::new(
                         ErrorCode::InvalidRequest,

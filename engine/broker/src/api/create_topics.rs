@@ -2,6 +2,7 @@
 //! request in one metadata batch; each topic succeeds or fails by itself.
 //! From version 5 the answer holds the settings in force, from 7 the topic's id.
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::config::{Properties, TOPIC_PROPERTIES};
 use crate::convert::text;
@@ -15,6 +16,7 @@ use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopi
 use kafka_protocol::messages::create_topics_response::{
     CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::NodeId;
 use std::collections::BTreeMap;
@@ -26,12 +28,15 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: CreateTopicsRequest| {
         let named = Named::count(&query.topics);
         let version = request.version();
+        let access = request.access(broker);
         let results = broker.change(request.now, !query.validate_only, |change| {
             let one = |asked: &CreatableTopic| {
                 let made = named
                     .check(&asked.name)
+                    .and_then(|()| may_create(&access, &asked.name.0))
                     .and_then(|()| create(broker, change, asked));
-                result(broker, change, version, asked, made)
+                let made = result(broker, change, version, asked, made);
+                without_hidden(&access, made)
             };
             query.topics.iter().map(one).collect::<Vec<_>>()
         });
@@ -61,6 +66,32 @@ impl<'a> Named<'a> {
             return Err(Refusal::new(ErrorCode::InvalidRequest, words));
         }
         Ok(())
+    }
+}
+
+/// Whoever may create topics at all may create each.
+fn may_create(access: &Access, name: &str) -> Result<(), Refusal> {
+    let create = AclOperation::Create;
+    if access.allows(create, Guarded::Cluster) {
+        return Ok(());
+    }
+    Ok(access.check(create, Guarded::Topic(name))?)
+}
+
+/// What is told of a topic that was created to a client that may not describe
+/// its settings: that it exists.
+fn without_hidden(access: &Access, made: CreatableTopicResult) -> CreatableTopicResult {
+    let topic = Guarded::Topic(&made.name.0);
+    match access.check(AclOperation::DescribeConfigs, topic) {
+        Err(code)
+            if made.error_code == 0 && made.configs.as_ref().is_some_and(|c| !c.is_empty()) =>
+        {
+            made.with_topic_config_error_code(code.code())
+                .with_num_partitions(UNSAID)
+                .with_replication_factor(-1)
+                .with_configs(Some(Vec::new()))
+        }
+        _ => made,
     }
 }
 

@@ -1,6 +1,7 @@
 //! DeleteRecords 0–2: moves the start of a partition up to an offset; −1 is the
 //! high watermark.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::outcome::Outcome;
 use crate::request::Request;
@@ -8,6 +9,7 @@ use kafka_protocol::messages::delete_records_request::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_log::ReadError;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{Offset, PartitionIndex};
@@ -16,11 +18,14 @@ use plimsoll_wire::types::{Offset, PartitionIndex};
 const ALL: i64 = -1;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|_, query: DeleteRecordsRequest| {
+    request.answer(|request, query: DeleteRecordsRequest| {
+        let access = request.access(broker);
         let topics = query.topics.iter().map(|topic| {
+            let permitted = access.check(AclOperation::Delete, Guarded::Topic(&topic.name.0));
             let partitions = topic.partitions.iter().map(|asked| {
                 let index = PartitionIndex(asked.partition_index);
-                let deleted = delete(broker, &topic.name.0, index, asked.offset);
+                let deleted =
+                    permitted.and_then(|()| delete(broker, &topic.name.0, index, asked.offset));
                 DeleteRecordsPartitionResult::default()
                     .with_partition_index(asked.partition_index)
                     .with_low_watermark(deleted.unwrap_or(Offset(-1)).get())

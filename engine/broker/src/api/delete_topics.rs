@@ -1,5 +1,6 @@
 //! DeleteTopics 1–6: by name, or from version 6 by name or id.
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::metadata::Change;
@@ -12,7 +13,7 @@ use kafka_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTo
 use kafka_protocol::messages::delete_topics_response::{
     DeletableTopicResult, DeleteTopicsResponse,
 };
-use plimsoll_cluster::{MetadataRecord, RemoveTopic};
+use plimsoll_cluster::{AclOperation, MetadataRecord, RemoveTopic};
 use plimsoll_wire::error_code::ErrorCode;
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         } else {
             by_name(query.topic_names)
         };
+        let access = request.access(broker);
         let results = broker.change(request.now, true, |change| {
             let one = |(at, state): (usize, &DeleteTopicState)| {
                 let twice = asked
@@ -36,7 +38,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
                         "the topic is asked for twice",
                     ))
                 } else {
-                    remove(broker, change, state)
+                    remove((broker, &access), change, state)
                 };
                 answer(version, state, removed)
             };
@@ -61,13 +63,23 @@ fn by_name(names: Vec<TopicName>) -> Vec<DeleteTopicState> {
 
 /// Removes a topic from the change. Answers with its name and id.
 fn remove(
-    broker: &Broker,
+    (broker, access): (&Broker, &Access),
     change: &mut Change,
     state: &DeleteTopicState,
 ) -> Result<(TopicName, Uuid), Refusal> {
     if !broker.limits().delete_topics {
         let words = "delete.topic.enable is false";
         return Err(Refusal::new(ErrorCode::TopicDeletionDisabled, words));
+    }
+    let may_delete = |name: &str| {
+        let delete = AclOperation::Delete;
+        if access.allows(delete, Guarded::Cluster) {
+            return Ok(());
+        }
+        access.check(delete, Guarded::Topic(name))
+    };
+    if let Some(name) = &state.name {
+        may_delete(&name.0)?;
     }
     let found = match (&state.name, state.topic_id.is_nil()) {
         (Some(name), true) => change.image().topic(&name.0).ok_or_else(|| {
@@ -84,6 +96,7 @@ fn remove(
         }
     };
     let (name, id) = (found.name.to_string(), found.id);
+    may_delete(&name)?;
     if topic_name::is_internal(&name) {
         let words = format!("topic {name} is the broker's own");
         return Err(Refusal::new(ErrorCode::InvalidRequest, words));

@@ -3,7 +3,6 @@
 
 use crate::broker::Broker;
 use crate::convert::{broker_id, text};
-use crate::operations;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use kafka_protocol::messages::describe_cluster_request::DescribeClusterRequest;
@@ -44,12 +43,12 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
                 .with_error_code(problem.code())
                 .with_error_message(Some(text(words)));
         }
+        let access = request.access(broker);
         let response = response
             .with_cluster_id(text(broker.cluster_id()))
-            .with_cluster_authorized_operations(operations::asked(
-                query.include_cluster_authorized_operations,
-                operations::CLUSTER,
-            ));
+            .with_cluster_authorized_operations(
+                access.cluster_operations_if(query.include_cluster_authorized_operations),
+            );
         if controllers {
             let leader = broker.metadata.standing().leader;
             return response

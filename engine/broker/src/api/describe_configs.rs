@@ -7,9 +7,10 @@ use crate::config::{
     Kind, Layers, Properties, Property, Setting, Source, TOPIC_PROPERTIES, Update,
     broker_properties,
 };
-use crate::config_target::Target;
+use crate::config_target::{Target, check_access};
 use crate::convert::text;
 use crate::outcome::Outcome;
+use crate::refusal::Refusal;
 use crate::request::Request;
 use kafka_protocol::messages::describe_configs_request::{
     DescribeConfigsRequest, DescribeConfigsResource,
@@ -18,7 +19,7 @@ use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult,
     DescribeConfigsSynonym,
 };
-use plimsoll_cluster::ResourceType;
+use plimsoll_cluster::{AclOperation, ResourceType};
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: DescribeConfigsRequest| {
@@ -27,10 +28,14 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             documentation: query.include_documentation && request.version() >= 3,
             types: request.version() >= 3,
         };
-        let results = query
-            .resources
-            .iter()
-            .map(|asked| describe(broker, asked, &detail));
+        let access = request.access(broker);
+        let results = query.resources.iter().map(|asked| {
+            let named = (asked.resource_type, asked.resource_name.as_str());
+            match check_access(&access, AclOperation::DescribeConfigs, named) {
+                Ok(()) => describe(broker, asked, &detail),
+                Err(refusal) => refused(asked, refusal),
+            }
+        });
         DescribeConfigsResponse::default().with_results(results.collect())
     })
 }
@@ -40,6 +45,14 @@ struct Detail {
     synonyms: bool,
     documentation: bool,
     types: bool,
+}
+
+fn refused(asked: &DescribeConfigsResource, refusal: Refusal) -> DescribeConfigsResult {
+    DescribeConfigsResult::default()
+        .with_resource_type(asked.resource_type)
+        .with_resource_name(asked.resource_name.clone())
+        .with_error_code(refusal.code.code())
+        .with_error_message(Some(text(refusal.words)))
 }
 
 fn describe(
@@ -61,9 +74,7 @@ fn describe(
     let image = broker.image();
     let layers = broker.layers();
     match Target::find(&image, Some(broker.node()), asked.resource_type, name) {
-        Err(refusal) => result
-            .with_error_code(refusal.code.code())
-            .with_error_message(Some(text(refusal.words))),
+        Err(refusal) => refused(asked, refusal),
         Ok(target) => {
             let own = match &target {
                 Target::Topic(name) => image.configs(ResourceType::Topic, name),

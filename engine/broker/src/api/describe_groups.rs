@@ -1,10 +1,10 @@
 //! DescribeGroups 0–6: classic groups with their members. A group that does not
 //! exist is shown as dead; from version 6 with an error.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::groups::code_of;
-use crate::operations;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use kafka_protocol::messages::GroupId as WireGroupId;
@@ -12,6 +12,7 @@ use kafka_protocol::messages::describe_groups_request::DescribeGroupsRequest;
 use kafka_protocol::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::reply::DescribedMember;
 use plimsoll_coordinator::{GroupId, Refusal};
 use plimsoll_wire::error_code::ErrorCode;
@@ -21,12 +22,23 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: DescribeGroupsRequest| {
         let version = request.version();
         let wanted = version >= 3 && query.include_authorized_operations;
+        let access = request.access(broker);
         let groups = query.groups.iter().map(|group| {
+            let guarded = Guarded::Group(&group.0);
+            if let Err(code) = access.check(AclOperation::Describe, guarded) {
+                return refused(group, code);
+            }
             describe(broker, version, group, request.now)
-                .with_authorized_operations(operations::asked(wanted, operations::GROUP))
+                .with_authorized_operations(access.operations_if(wanted, guarded))
         });
         DescribeGroupsResponse::default().with_groups(groups.collect())
     })
+}
+
+fn refused(group: &WireGroupId, code: ErrorCode) -> DescribedGroup {
+    DescribedGroup::default()
+        .with_group_id(group.clone())
+        .with_error_code(code.code())
 }
 
 fn describe(broker: &Broker, version: i16, group: &WireGroupId, now: Now) -> DescribedGroup {
@@ -34,7 +46,7 @@ fn describe(broker: &Broker, version: i16, group: &WireGroupId, now: Now) -> Des
     let id = GroupId::from(group.0.as_str());
     let looked = broker.look_at_group(&group.0, now, |groups| groups.describe(&id));
     match looked {
-        Err(code) => answer.with_error_code(code.code()),
+        Err(code) => refused(group, code),
         Ok(Err(Refusal::GroupIdNotFound)) => {
             let dead = answer.with_group_state(text("Dead"));
             if version < 6 {

@@ -1,6 +1,7 @@
 //! DescribeLogDirs 1–4: the directories, their room, and the size of each
 //! partition in them.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::{text, topic};
 use crate::outcome::Outcome;
@@ -9,6 +10,7 @@ use kafka_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::PartitionIndex;
 use std::collections::{BTreeMap, HashSet};
@@ -18,7 +20,16 @@ use std::path::Path;
 const UNKNOWN_BYTES: i64 = -1;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|_, query: DescribeLogDirsRequest| {
+    request.answer(|request, query: DescribeLogDirsRequest| {
+        let access = request.access(broker);
+        if let Err(code) = access.check(AclOperation::Describe, Guarded::Cluster) {
+            let answer = DescribeLogDirsResponse::default();
+            // Earlier versions have no error of the whole, and show nothing.
+            return match request.version() {
+                3.. => answer.with_error_code(code.code()),
+                _ => answer,
+            };
+        }
         let asked = query.topics.as_ref().map(|topics| {
             let one = |topic: &'_ kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic| {
                 let name = topic.topic.0.to_string();

@@ -1,6 +1,7 @@
 //! DescribeProducers 0: who writes to a partition, and since when in a
 //! transaction.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::outcome::Outcome;
 use crate::request::Request;
@@ -9,15 +10,19 @@ use kafka_protocol::messages::describe_producers_request::DescribeProducersReque
 use kafka_protocol::messages::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_log::ProducerView;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{Offset, PartitionIndex};
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|_, query: DescribeProducersRequest| {
+    request.answer(|request, query: DescribeProducersRequest| {
+        let access = request.access(broker);
         let topics = query.topics.iter().map(|topic| {
+            let permitted = access.check(AclOperation::Read, Guarded::Topic(&topic.name.0));
             let partitions = topic.partition_indexes.iter().map(|index| {
-                let found = producers(broker, &topic.name.0, PartitionIndex(*index));
+                let found = permitted
+                    .and_then(|()| producers(broker, &topic.name.0, PartitionIndex(*index)));
                 let code = found.as_ref().err().copied().unwrap_or(ErrorCode::None);
                 PartitionResponse::default()
                     .with_partition_index(*index)

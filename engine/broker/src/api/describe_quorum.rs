@@ -1,5 +1,6 @@
 //! DescribeQuorum 0–2: who votes on the metadata log, who leads, how far each is.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::{broker_id, text, topic};
 use crate::observing::Observed;
@@ -10,6 +11,7 @@ use kafka_protocol::messages::describe_quorum_response::{
     Listener, Node, PartitionData, ReplicaState, TopicData,
 };
 use kafka_protocol::messages::{BrokerId, DescribeQuorumRequest, DescribeQuorumResponse};
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{NodeId, TimestampMs};
 
@@ -17,6 +19,12 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: DescribeQuorumRequest| {
         let version = request.version();
         let answer = DescribeQuorumResponse::default();
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::Describe, Guarded::Cluster);
+        if let Err(code) = permitted {
+            return refuse(answer, version, code, code.name().to_owned());
+        }
         let known = query.topics.iter().all(|asked| {
             asked.topic_name.0.as_str() == METADATA_TOPIC
                 && asked.partitions.iter().all(|p| p.partition_index == 0)

@@ -1,10 +1,10 @@
 //! DescribeTopicPartitions 0: topics in order of name, a page at a time, with a
 //! cursor to the first partition that did not fit.
 
+use crate::access::{Access, Guarded};
 use crate::api::offline::leader_and_offline;
 use crate::broker::Broker;
 use crate::convert::{broker_id, broker_ids, topic};
-use crate::operations;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::topic_name;
@@ -13,17 +13,18 @@ use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
 };
-use plimsoll_cluster::{Image, PartitionImage, TopicImage};
+use plimsoll_cluster::{AclOperation, Image, PartitionImage, TopicImage};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::PartitionIndex;
 use std::collections::BTreeSet;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|_, query: DescribeTopicPartitionsRequest| {
+    request.answer(|request, query: DescribeTopicPartitionsRequest| {
         let image = broker.image();
         let mut page = Page {
             broker,
             image: &image,
+            access: request.access(broker),
             room: usize::try_from(query.response_partition_limit)
                 .unwrap_or(0)
                 .clamp(1, broker.limits().described_partitions_max),
@@ -34,7 +35,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             Some(cursor) => (cursor.topic_name.0.as_str(), cursor.partition_index.max(0)),
             None => ("", 0),
         };
-        for name in names(&image, &query).range(from_topic..) {
+        for name in names(&image, &page.access, &query).range(from_topic..) {
             let first = if *name == from_topic {
                 from_partition
             } else {
@@ -50,10 +51,19 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     })
 }
 
-/// The names asked for, or all of them, in order.
-fn names<'a>(image: &'a Image, query: &'a DescribeTopicPartitionsRequest) -> BTreeSet<&'a str> {
+fn may_see(access: &Access, topic: &str) -> bool {
+    access.allows(AclOperation::Describe, Guarded::Topic(topic))
+}
+
+/// The names asked for, or all that the client may see, in order.
+fn names<'a>(
+    image: &'a Image,
+    access: &Access,
+    query: &'a DescribeTopicPartitionsRequest,
+) -> BTreeSet<&'a str> {
     if query.topics.is_empty() {
-        image.topics().map(|topic| &*topic.name).collect()
+        let names = image.topics().map(|topic| &*topic.name);
+        names.filter(|name| may_see(access, name)).collect()
     } else {
         query
             .topics
@@ -67,6 +77,7 @@ fn names<'a>(image: &'a Image, query: &'a DescribeTopicPartitionsRequest) -> BTr
 struct Page<'a> {
     broker: &'a Broker,
     image: &'a Image,
+    access: Access,
     /// How many more partitions fit.
     room: usize,
     topics: Vec<DescribeTopicPartitionsResponseTopic>,
@@ -76,8 +87,10 @@ struct Page<'a> {
 impl Page<'_> {
     /// Adds a topic's partitions from `first` on. Answers whether all did fit.
     fn add(&mut self, name: &str, first: PartitionIndex) -> bool {
-        let Some(found) = self.image.topic(name) else {
+        let seen = may_see(&self.access, name);
+        let Some(found) = self.image.topic(name).filter(|_| seen) else {
             let code = match topic_name::check(name) {
+                _ if !seen => Guarded::Topic(name).refusal(),
                 Ok(()) => ErrorCode::UnknownTopicOrPartition,
                 Err(_) => ErrorCode::InvalidTopicException,
             };
@@ -105,7 +118,8 @@ impl Page<'_> {
             .map(|(index, partition)| self.describe(found, *index, partition))
             .collect();
         self.room -= fits.len();
-        self.topics.push(entry(found, fits));
+        let operations = self.access.operations(Guarded::Topic(name));
+        self.topics.push(entry(found, operations, fits));
         self.next = left.next().map(|(index, _)| cursor(*index));
         self.next.is_none()
     }
@@ -132,12 +146,13 @@ impl Page<'_> {
 
 fn entry(
     found: &TopicImage,
+    operations: i32,
     partitions: Vec<DescribeTopicPartitionsResponsePartition>,
 ) -> DescribeTopicPartitionsResponseTopic {
     DescribeTopicPartitionsResponseTopic::default()
         .with_name(Some(topic(&found.name)))
         .with_topic_id(found.id)
         .with_is_internal(topic_name::is_internal(&found.name))
-        .with_topic_authorized_operations(operations::TOPIC)
+        .with_topic_authorized_operations(operations)
         .with_partitions(partitions)
 }

@@ -1,6 +1,7 @@
 //! DescribeUserScramCredentials 0: which users can prove a password, and how.
 //! Nothing of the passwords is told.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::outcome::Outcome;
@@ -11,12 +12,20 @@ use kafka_protocol::messages::describe_user_scram_credentials_response::{
 use kafka_protocol::messages::{
     DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
 };
-use plimsoll_cluster::Image;
+use plimsoll_cluster::{AclOperation, Image};
 use plimsoll_wire::error_code::ErrorCode;
 use std::collections::BTreeMap;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|_, query: DescribeUserScramCredentialsRequest| {
+    request.answer(|request, query: DescribeUserScramCredentialsRequest| {
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::Describe, Guarded::Cluster);
+        if let Err(code) = permitted {
+            return DescribeUserScramCredentialsResponse::default()
+                .with_error_code(code.code())
+                .with_error_message(Some(text(code.name())));
+        }
         let image = broker.image();
         let asked = query.users.unwrap_or_default();
         let results = if asked.is_empty() {

@@ -1,6 +1,7 @@
 //! ElectLeaders 0–2: the preferred replica takes over, or, in an unclean
 //! election, any replica where nobody leads. Null asks for all partitions.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::controller::Election;
 use crate::convert::{text, topic};
@@ -8,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::request::Request;
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
-use plimsoll_cluster::Image;
+use plimsoll_cluster::{AclOperation, Image};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::PartitionIndex;
 use std::collections::BTreeMap;
@@ -21,6 +22,12 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         const PREFERRED: i8 = 0;
         const UNCLEAN: i8 = 1;
         let version = request.version();
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::Alter, Guarded::Cluster);
+        if let Err(code) = permitted {
+            return with_code(ElectLeadersResponse::default(), version, code);
+        }
         let election = match query.election_type {
             PREFERRED => Election::Preferred,
             UNCLEAN => Election::Unclean,

@@ -2,6 +2,7 @@
 //! client goes on with the raised epoch it is answered (KIP-890).
 
 use super::add_partitions_to_txn::fenced_before;
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::groups::{code_of, one};
 use crate::outcome::{Outcome, Response};
@@ -10,6 +11,7 @@ use crate::request::{Envelope, Request};
 use kafka_protocol::messages::ProducerId as WireProducerId;
 use kafka_protocol::messages::end_txn_request::EndTxnRequest;
 use kafka_protocol::messages::end_txn_response::EndTxnResponse;
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::transaction::{EndTransaction, TransactionCommand, TransactionReply};
 use plimsoll_coordinator::{Producer, TransactionalId};
 use plimsoll_wire::error_code::ErrorCode;
@@ -25,6 +27,12 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     };
     let envelope = request.envelope;
     let id = query.transactional_id.0.as_str();
+    let permitted = request
+        .access(broker)
+        .check(AclOperation::Write, Guarded::Transaction(id));
+    if let Err(code) = permitted {
+        return Outcome::Ready(respond(envelope, Err(code)));
+    }
     let command = TransactionCommand::End(EndTransaction {
         id: TransactionalId::from(id),
         producer: Producer {

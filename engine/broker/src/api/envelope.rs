@@ -1,13 +1,16 @@
 //! Envelope 0: a request of the active controller's that another node passes
-//! on for its client.
+//! on for its client. Only nodes may: they say who the client is.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::connection::Connection;
 use crate::forward::{Call, enveloped, refuse_envelope};
 use crate::outcome::Outcome;
+use crate::principal;
 use crate::request::{Envelope, Request};
 use crate::routes::{Place, route_of};
 use kafka_protocol::messages::EnvelopeRequest;
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::guard;
 use plimsoll_wire::header::RequestHeader;
@@ -20,6 +23,15 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     };
     let outer = request.envelope;
     let refuse = |code| Outcome::Ready(refuse_envelope(outer, code));
+    let permitted = request
+        .access(broker)
+        .check(AclOperation::ClusterAction, Guarded::Cluster);
+    if let Err(code) = permitted {
+        return refuse(code);
+    }
+    let Ok(user) = principal::decode(query.request_principal.as_deref().unwrap_or_default()) else {
+        return refuse(ErrorCode::PrincipalDeserializationFailure);
+    };
     if !broker.metadata.is_active() {
         return refuse(ErrorCode::NotController);
     }
@@ -48,7 +60,7 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         body_at,
         may_forward: false,
     };
-    let mut client = Connection::new(address(&query.client_host_address));
+    let mut client = Connection::of_client(address(&query.client_host_address), user);
     let outcome = broker.call_controller(request.now, &mut client, call, request.waker);
     enveloped(outer, outcome)
 }

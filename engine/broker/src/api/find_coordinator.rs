@@ -1,6 +1,7 @@
 //! FindCoordinator 0–6: which broker coordinates a group (type 0) or a
 //! transactional id (type 1). From version 4 for several keys at once.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::{broker_id, text};
 use crate::outcome::Outcome;
@@ -10,6 +11,7 @@ use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
 use kafka_protocol::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::NodeId;
 
@@ -67,12 +69,15 @@ fn find(
 ) -> Result<(NodeId, String, u16), ErrorCode> {
     const GROUP: i8 = 0;
     const TRANSACTION: i8 = 1;
-    let topic = match key_type {
-        GROUP => OFFSETS_TOPIC,
+    let (topic, guarded) = match key_type {
+        GROUP => (OFFSETS_TOPIC, Guarded::Group(key)),
         TRANSACTION if key.is_empty() => return Err(ErrorCode::InvalidRequest),
-        TRANSACTION => TRANSACTIONS_TOPIC,
+        TRANSACTION => (TRANSACTIONS_TOPIC, Guarded::Transaction(key)),
         _ => return Err(ErrorCode::InvalidRequest),
     };
+    request
+        .access(broker)
+        .check(AclOperation::Describe, guarded)?;
     let leader = broker.coordinator_of(topic, key, request.now)?;
     let endpoint = broker
         .image()

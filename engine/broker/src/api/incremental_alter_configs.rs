@@ -25,7 +25,7 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         let keep = !query.validate_only;
         let responses = alter_each(
             broker,
-            (request.now, keep),
+            (request.now, keep, &request.access(broker)),
             &query.resources,
             Each {
                 resource,

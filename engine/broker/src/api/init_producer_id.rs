@@ -2,6 +2,7 @@
 //! id the transaction coordinator answers instead.
 
 use super::add_partitions_to_txn::fenced_before;
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::groups::{code_of, one};
 use crate::outcome::{Outcome, Response};
@@ -10,6 +11,7 @@ use crate::request::{Envelope, Request};
 use kafka_protocol::messages::ProducerId as WireProducerId;
 use kafka_protocol::messages::init_producer_id_request::InitProducerIdRequest;
 use kafka_protocol::messages::init_producer_id_response::InitProducerIdResponse;
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::transaction::{InitProducer, TransactionCommand, TransactionReply};
 use plimsoll_coordinator::{Producer, TransactionalId};
 use plimsoll_wire::error_code::ErrorCode;
@@ -23,6 +25,10 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     };
     let envelope = request.envelope;
     let half_known = (query.producer_id.0 == -1) != (query.producer_epoch == -1);
+    let id = query.transactional_id.as_ref().map(|id| id.0.as_str());
+    if let Err(code) = may_write(&request.access(broker), id) {
+        return Outcome::Ready(respond(envelope, Err(code)));
+    }
     let made = match &query.transactional_id {
         _ if half_known => Err(ErrorCode::InvalidRequest),
         Some(id) if id.0.is_empty() => Err(ErrorCode::InvalidRequest),
@@ -33,6 +39,16 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         }),
     };
     Outcome::Ready(respond(envelope, made))
+}
+
+/// Whether a client may write under a transactional id, or without one as an
+/// idempotent producer: for that it is enough to be allowed some topic.
+fn may_write(access: &Access, id: Option<&str>) -> Result<(), ErrorCode> {
+    match id {
+        Some(id) => access.check(AclOperation::Write, Guarded::Transaction(id)),
+        None if access.allows_some_topic(AclOperation::Write) => Ok(()),
+        None => access.check(AclOperation::IdempotentWrite, Guarded::Cluster),
+    }
 }
 
 fn respond(envelope: Envelope, made: Result<Producer, ErrorCode>) -> Response {

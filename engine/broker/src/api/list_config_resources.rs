@@ -1,5 +1,6 @@
 //! ListConfigResources 0–1: the things that have settings, by type.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::outcome::Outcome;
@@ -8,7 +9,7 @@ use kafka_protocol::messages::list_config_resources_request::ListConfigResources
 use kafka_protocol::messages::list_config_resources_response::{
     ConfigResource, ListConfigResourcesResponse,
 };
-use plimsoll_cluster::{Image, ResourceType};
+use plimsoll_cluster::{AclOperation, Image, ResourceType};
 use plimsoll_wire::error_code::ErrorCode;
 
 /// The types a client may ask for.
@@ -21,6 +22,12 @@ const TYPES: [ResourceType; 4] = [
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: ListConfigResourcesRequest| {
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::DescribeConfigs, Guarded::Cluster);
+        if let Err(code) = permitted {
+            return ListConfigResourcesResponse::default().with_error_code(code.code());
+        }
         let wanted = match (request.version(), query.resource_types.is_empty()) {
             // Version 0 could ask for client metrics only.
             (0, _) => vec![ResourceType::ClientMetrics.code()],

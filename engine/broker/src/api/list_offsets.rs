@@ -2,6 +2,7 @@
 //! −1 the end, −2 the start, −3 the largest timestamp (version 7), −4 the
 //! local start (8), −5 the end of what is in remote storage (9).
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::outcome::Outcome;
 use crate::partition::Partition;
@@ -10,6 +11,7 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_log::{LogError, PartitionLog};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
@@ -23,19 +25,21 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
         let catalog = broker.catalog();
         let version = request.version();
         let committed = version >= 2 && query.isolation_level == READ_COMMITTED;
+        let access = request.access(broker);
         let mut seen = HashSet::new();
         let mut topics = Vec::with_capacity(query.topics.len());
         for topic in &query.topics {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
+            let permitted = access.check(AclOperation::Describe, Guarded::Topic(&topic.name.0));
             for asked in &topic.partitions {
                 let first = seen.insert((topic.name.0.as_str(), asked.partition_index));
                 let index = PartitionIndex(asked.partition_index);
-                let found = if first {
-                    catalog
+                let found = match permitted {
+                    Err(code) => Err(code),
+                    Ok(()) if first => catalog
                         .partition(&topic.name.0, index)
-                        .and_then(|partition| find(partition, asked, version, committed))
-                } else {
-                    Err(ErrorCode::InvalidRequest)
+                        .and_then(|partition| find(partition, asked, version, committed)),
+                    Ok(()) => Err(ErrorCode::InvalidRequest),
                 };
                 partitions.push(answer(asked, found, version));
             }

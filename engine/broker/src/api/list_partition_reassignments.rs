@@ -1,7 +1,8 @@
 //! ListPartitionReassignments 0: the partitions that are being moved.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
-use crate::convert::{broker_ids, topic};
+use crate::convert::{broker_ids, text, topic};
 use crate::outcome::Outcome;
 use crate::request::Request;
 use kafka_protocol::messages::list_partition_reassignments_response::{
@@ -10,11 +11,19 @@ use kafka_protocol::messages::list_partition_reassignments_response::{
 use kafka_protocol::messages::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
-use plimsoll_cluster::TopicImage;
+use plimsoll_cluster::{AclOperation, TopicImage};
 use plimsoll_wire::types::PartitionIndex;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|_, query: ListPartitionReassignmentsRequest| {
+    request.answer(|request, query: ListPartitionReassignmentsRequest| {
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::Describe, Guarded::Cluster);
+        if let Err(code) = permitted {
+            return ListPartitionReassignmentsResponse::default()
+                .with_error_code(code.code())
+                .with_error_message(Some(text(code.name())));
+        }
         let image = broker.image();
         let asked = |name: &str, index: PartitionIndex| {
             query.topics.as_ref().is_none_or(|topics| {

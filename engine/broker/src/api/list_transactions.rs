@@ -1,6 +1,8 @@
 //! ListTransactions 0–2: the transactional ids of this node, by state and
-//! producer, from version 1 by age, from 2 by a pattern.
+//! producer, from version 1 by age, from 2 by a pattern: those that the client may
+//! describe.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::outcome::Outcome;
@@ -11,6 +13,7 @@ use kafka_protocol::messages::list_transactions_response::{
 };
 use kafka_protocol::messages::{ProducerId as WireProducerId, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::schema::TransactionState;
 use plimsoll_coordinator::transaction::TransactionFilter;
 use plimsoll_wire::error_code::ErrorCode;
@@ -61,10 +64,13 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
                 .map(Duration::from_millis),
             pattern,
         };
+        let access = request.access(broker);
+        let may_see = |id: &str| access.allows(AclOperation::Describe, Guarded::Transaction(id));
         let mut listed = Vec::new();
         broker.look_at_transactions(request.now, |coordinator| {
             let found = coordinator.list(&filter, request.now.wall);
-            listed.extend(found.into_iter().map(|found| {
+            let found = found.into_iter().filter(|found| may_see(found.id.as_str()));
+            listed.extend(found.map(|found| {
                 Listed::default()
                     .with_transactional_id(TransactionalId(text(found.id.as_str())))
                     .with_producer_id(WireProducerId(found.producer.get()))

@@ -4,10 +4,10 @@
 //! Version 0 asks for all topics with an empty list, later ones with null.
 //! Topic ids are answered from version 10 and may be asked for from 12.
 
+use crate::access::{Access, Guarded};
 use crate::api::offline::leader_and_offline;
 use crate::broker::Broker;
 use crate::convert::{broker_id, broker_ids, text, topic};
-use crate::operations;
 use crate::outcome::Outcome;
 use crate::request::Request;
 use crate::topic_name;
@@ -15,10 +15,11 @@ use kafka_protocol::messages::metadata_request::{MetadataRequest, MetadataReques
 use kafka_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use plimsoll_cluster::{Image, PartitionImage, TopicImage};
+use plimsoll_cluster::{AclOperation, Image, PartitionImage, TopicImage};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{NodeId, PartitionIndex};
+use std::sync::Arc;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: MetadataRequest| {
@@ -27,26 +28,28 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
             None => true,
             Some(topics) => version == 0 && topics.is_empty(),
         };
-        let with_operations = query.include_topic_authorized_operations;
+        let asker = Asker {
+            broker,
+            access: request.access(broker),
+            wants_operations: query.include_topic_authorized_operations,
+            creates: (version < 4 || query.allow_auto_topic_creation)
+                && broker.limits().auto_create_topics,
+        };
         let topics: Vec<_> = if all {
             let image = broker.image();
-            image
-                .topics()
-                .map(|found| describe(broker, &image, found, with_operations))
-                .collect()
+            let topics = image.topics();
+            let told = topics.filter(|found| asker.may_see(&found.name));
+            told.map(|found| asker.describe(&image, found)).collect()
         } else {
-            let may_create = version < 4 || query.allow_auto_topic_creation;
             let asked = query.topics.as_deref().unwrap_or_default();
-            create_missing(broker, request.now, asked, may_create);
+            asker.create_missing(request.now, asked);
             let image = broker.image();
-            asked
-                .iter()
-                .map(|asked| find(broker, &image, asked, with_operations))
-                .collect()
+            let found = asked.iter().map(|asked| asker.find(&image, asked));
+            found.collect()
         };
         let wants_cluster = query.include_cluster_authorized_operations;
         let operations = match version {
-            8..=10 => operations::asked(wants_cluster, operations::CLUSTER),
+            8..=10 => asker.access.cluster_operations_if(wants_cluster),
             _ => i32::MIN,
         };
         MetadataResponse::default()
@@ -77,68 +80,95 @@ fn brokers(image: &Image, listener: &str) -> Vec<MetadataResponseBroker> {
         .collect()
 }
 
-fn create_missing(broker: &Broker, now: Now, asked: &[MetadataRequestTopic], may_create: bool) {
-    if !may_create || !broker.limits().auto_create_topics {
-        return;
-    }
-    let image = broker.image();
-    let missing: Vec<&str> = asked
-        .iter()
-        .filter_map(|asked| asked.name.as_ref())
-        .map(|name| name.0.as_str())
-        .filter(|name| image.topic(name).is_none() && topic_name::check(name).is_ok())
-        .collect();
-    if !missing.is_empty() {
-        broker.auto_create(now, &missing);
-    }
+/// Who asks for topics, and what for.
+struct Asker<'a> {
+    broker: &'a Broker,
+    access: Access,
+    wants_operations: bool,
+    /// Whether asking for a missing topic creates it.
+    creates: bool,
 }
 
-/// One topic that was asked for by name or by id.
-fn find(
-    broker: &Broker,
-    image: &Image,
-    asked: &MetadataRequestTopic,
-    with_operations: bool,
-) -> MetadataResponseTopic {
-    let missing = MetadataResponseTopic::default()
-        .with_name(asked.name.clone())
-        .with_topic_id(asked.topic_id)
-        .with_topic_authorized_operations(i32::MIN);
-    let found = match &asked.name {
-        Some(name) if asked.topic_id.is_nil() => {
-            let name = name.0.as_str();
-            if topic_name::check(name).is_err() {
-                return missing.with_error_code(ErrorCode::InvalidTopicException.code());
-            }
-            image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition)
+impl Asker<'_> {
+    fn may_see(&self, topic: &str) -> bool {
+        self.access
+            .allows(AclOperation::Describe, Guarded::Topic(topic))
+    }
+
+    fn may_create(&self, topic: &str) -> bool {
+        let create = AclOperation::Create;
+        self.access.allows(create, Guarded::Cluster)
+            || self.access.allows(create, Guarded::Topic(topic))
+    }
+
+    fn create_missing(&self, now: Now, asked: &[MetadataRequestTopic]) {
+        if !self.creates {
+            return;
         }
-        _ => image
-            .topic_by_id(asked.topic_id)
-            .ok_or(ErrorCode::UnknownTopicId),
-    };
-    match found {
-        Ok(found) => describe(broker, image, found, with_operations),
-        Err(code) => missing.with_error_code(code.code()),
+        let image = self.broker.image();
+        let missing: Vec<&str> = asked
+            .iter()
+            .filter_map(|asked| asked.name.as_ref())
+            .map(|name| name.0.as_str())
+            .filter(|name| image.topic(name).is_none() && topic_name::check(name).is_ok())
+            .filter(|name| self.may_see(name) && self.may_create(name))
+            .collect();
+        if !missing.is_empty() {
+            self.broker.auto_create(now, &missing);
+        }
     }
-}
 
-fn describe(
-    broker: &Broker,
-    image: &Image,
-    found: &TopicImage,
-    with_operations: bool,
-) -> MetadataResponseTopic {
-    let partitions = found
-        .partitions
-        .iter()
-        .map(|(index, partition)| one(broker, image, (found, *index), partition))
-        .collect();
-    MetadataResponseTopic::default()
-        .with_name(Some(topic(&found.name)))
-        .with_topic_id(found.id)
-        .with_is_internal(topic_name::is_internal(&found.name))
-        .with_partitions(partitions)
-        .with_topic_authorized_operations(operations::asked(with_operations, operations::TOPIC))
+    /// One topic that was asked for by name or by id. Whoever may not see it
+    /// does not learn whether it exists.
+    fn find(&self, image: &Image, asked: &MetadataRequestTopic) -> MetadataResponseTopic {
+        let missing = MetadataResponseTopic::default()
+            .with_name(asked.name.clone())
+            .with_topic_id(asked.topic_id)
+            .with_topic_authorized_operations(i32::MIN);
+        let found = match &asked.name {
+            Some(name) if asked.topic_id.is_nil() => self.by_name(image, &name.0),
+            _ => image
+                .topic_by_id(asked.topic_id)
+                .filter(|found| self.may_see(&found.name))
+                .ok_or(ErrorCode::UnknownTopicId),
+        };
+        match found {
+            Ok(found) => self.describe(image, found),
+            Err(code) => missing.with_error_code(code.code()),
+        }
+    }
+
+    fn by_name<'a>(&self, image: &'a Image, name: &str) -> Result<&'a Arc<TopicImage>, ErrorCode> {
+        let topic = Guarded::Topic(name);
+        self.access.check(AclOperation::Describe, topic)?;
+        if topic_name::check(name).is_err() {
+            return Err(ErrorCode::InvalidTopicException);
+        }
+        image.topic(name).ok_or_else(|| {
+            if self.creates && !self.may_create(name) {
+                topic.refusal()
+            } else {
+                ErrorCode::UnknownTopicOrPartition
+            }
+        })
+    }
+
+    fn describe(&self, image: &Image, found: &TopicImage) -> MetadataResponseTopic {
+        let partitions = found
+            .partitions
+            .iter()
+            .map(|(index, partition)| one(self.broker, image, (found, *index), partition))
+            .collect();
+        let operations = self
+            .access
+            .operations_if(self.wants_operations, Guarded::Topic(&found.name));
+        MetadataResponseTopic::default()
+            .with_name(Some(topic(&found.name)))
+            .with_topic_id(found.id)
+            .with_is_internal(topic_name::is_internal(&found.name))
+            .with_partitions(partitions)
+            .with_topic_authorized_operations(operations)
+    }
 }
 
 fn one(

@@ -1,6 +1,7 @@
 //! OffsetCommit 2–9: a group's progress is remembered.
 
 use super::committing::{Verdict, keep_known};
+use crate::access::Access;
 use crate::broker::Broker;
 use crate::outcome::{Outcome, Response};
 use crate::request::{Envelope, Request};
@@ -22,6 +23,7 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Ok(query) => query,
         Err(reason) => return Outcome::Close(reason),
     };
+    let access = request.access(broker);
     let retention_ms = u64::try_from(query.retention_time_ms).ok();
     let topics = query.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(partition);
@@ -37,14 +39,14 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
             .map(|id| InstanceId::from(id.as_str())),
         retention: retention_ms.map(Duration::from_millis),
         knows_epochs: request.version() >= 9,
-        topics: keep_known(broker, topics),
+        topics: keep_known(broker, &access, topics),
     };
     let topics = query.topics;
     broker.coordinate(
         &request,
         &query.group_id.0,
         Command::Commit(commit),
-        move |envelope, reply| respond(envelope, &topics, reply),
+        move |envelope, reply| respond(envelope, access, &topics, reply),
     )
 }
 
@@ -60,14 +62,16 @@ fn partition(asked: &OffsetCommitRequestPartition) -> CommitPartition {
 
 fn respond(
     envelope: Envelope,
+    access: Access,
     asked: &[OffsetCommitRequestTopic],
     reply: Result<Reply, ErrorCode>,
 ) -> Response {
-    let verdict = Verdict::of(match reply {
+    let results = match reply {
         Ok(Reply::Commit(results)) => Ok(results),
         Ok(_) => Err(ErrorCode::UnknownServerError),
         Err(code) => Err(code),
-    });
+    };
+    let verdict = Verdict::of(access, results);
     let topics = asked.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             let index = partition.partition_index;

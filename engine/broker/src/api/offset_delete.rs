@@ -1,6 +1,7 @@
 //! OffsetDelete 0: a group's progress in some partitions is forgotten.
 
 use super::committing::code_in;
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::groups::code_of;
 use crate::outcome::{Outcome, Response};
@@ -12,6 +13,7 @@ use kafka_protocol::messages::offset_delete_request::{
 use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::command::OffsetDelete;
 use plimsoll_coordinator::{Command, GroupId, Reply, TopicName};
 use plimsoll_wire::error_code::ErrorCode;
@@ -23,8 +25,11 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Err(reason) => return Outcome::Close(reason),
     };
     let image = broker.image();
+    let access = request.access(broker);
     let topics = query.topics.iter().map(|topic| {
-        let known = image.topic(&topic.name.0);
+        let known = image
+            .topic(&topic.name.0)
+            .filter(|topic| may_read(&access, &topic.name));
         let indexes = topic
             .partitions
             .iter()
@@ -41,16 +46,22 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         topics: topics.collect(),
     };
     let asked = query.topics;
+    let judge = access.clone();
     broker.coordinate(
         &request,
         &query.group_id.0,
         Command::DeleteOffsets(delete),
-        move |envelope, reply| respond(envelope, &asked, reply),
+        move |envelope, reply| respond(envelope, &judge, &asked, reply),
     )
+}
+
+fn may_read(access: &Access, topic: &str) -> bool {
+    access.allows(AclOperation::Read, Guarded::Topic(topic))
 }
 
 fn respond(
     envelope: Envelope,
+    access: &Access,
     asked: &[OffsetDeleteRequestTopic],
     reply: Answer<Reply>,
 ) -> Response {
@@ -67,9 +78,15 @@ fn respond(
     let topics = asked.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             let index = partition.partition_index;
+            let name = topic.name.0.as_str();
+            let code = if may_read(access, name) {
+                code_in(&results, name, index)
+            } else {
+                Guarded::Topic(name).refusal().code()
+            };
             OffsetDeleteResponsePartition::default()
                 .with_partition_index(index)
-                .with_error_code(code_in(&results, &topic.name.0, index))
+                .with_error_code(code)
         });
         OffsetDeleteResponseTopic::default()
             .with_name(topic.name.clone())

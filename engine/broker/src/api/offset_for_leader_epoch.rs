@@ -1,6 +1,7 @@
 //! OffsetForLeaderEpoch 2–4: where a leader's epoch ended, so that a consumer
 //! can tell whether what it read was cut off (KIP-320).
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::outcome::Outcome;
 use crate::partition::Partition;
@@ -11,17 +12,24 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
 use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex};
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
-    request.answer(|_, query: OffsetForLeaderEpochRequest| {
+    request.answer(|request, query: OffsetForLeaderEpochRequest| {
+        let access = request.access(broker);
+        let is_node = access.allows(AclOperation::ClusterAction, Guarded::Cluster);
         let catalog = broker.catalog();
         let topics = query.topics.iter().map(|topic| {
+            let permitted = match is_node {
+                true => Ok(()),
+                false => access.check(AclOperation::Describe, Guarded::Topic(&topic.topic.0)),
+            };
             let one = |asked: &OffsetForLeaderPartition| {
                 let index = PartitionIndex(asked.partition);
-                let found = catalog
-                    .partition(&topic.topic.0, index)
+                let found = permitted
+                    .and_then(|()| catalog.partition(&topic.topic.0, index))
                     .and_then(|partition| end_of(partition, asked));
                 answer(asked, found)
             };

@@ -2,6 +2,7 @@
 //! commits. From version 5 the broker adds it to the transaction.
 
 use super::committing::{Verdict, keep_known};
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::groups::{Asker, Question, one};
 use crate::outcome::{Outcome, Response, Wake};
@@ -17,6 +18,7 @@ use kafka_protocol::messages::txn_offset_commit_request::{
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponse, TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::command::{CommitPartition, TxnOffsetCommit};
 use plimsoll_coordinator::{Command, GroupId, InstanceId, MemberId, Producer, Reply, TopicName};
 use plimsoll_wire::error_code::ErrorCode;
@@ -33,7 +35,15 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Err(reason) => return Outcome::Close(reason),
     };
     let envelope = request.envelope;
+    let access = request.access(broker);
     let asker = request.asker();
+    let id = Guarded::Transaction(&query.transactional_id.0);
+    let permitted = access
+        .check(AclOperation::Write, id)
+        .and_then(|()| access.check(AclOperation::Read, Guarded::Group(&query.group_id.0)));
+    if let Err(code) = permitted {
+        return Outcome::Ready(respond(envelope, access, &query.topics, Err(code)));
+    }
     let transacting = Transacting {
         id: &query.transactional_id.0,
         producer: Producer {
@@ -44,17 +54,21 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     };
     let partition = match partition_of(broker, &query.group_id.0, asker.now) {
         Ok(partition) => partition,
-        Err(code) => return Outcome::Ready(respond(envelope, &query.topics, Err(code))),
+        Err(code) => {
+            return Outcome::Ready(respond(envelope, access, &query.topics, Err(code)));
+        }
     };
     let asked = vec![Arc::clone(&partition)];
     let mut verification = broker.verify_transaction(&transacting, asked, asker);
     if verification.is_here() {
         let verified = verification.settle();
-        return commit(broker, (envelope, asker), query, &partition, &verified);
+        let who = (envelope, access, asker);
+        return commit(broker, who, query, &partition, &verified);
     }
     let deadline = broker.commit_deadline(asker.now);
     let parked = ParkedCommit {
         envelope,
+        access,
         waker: Arc::clone(asker.waker),
         deadline,
         partition,
@@ -78,7 +92,7 @@ fn partition_of(broker: &Broker, group: &str, now: Now) -> Result<Arc<Partition>
 /// Commits under the guard of a verification.
 fn commit(
     broker: &Broker,
-    (envelope, asker): (Envelope, Asker<'_>),
+    (envelope, access, asker): (Envelope, Access, Asker<'_>),
     query: TxnOffsetCommitRequest,
     partition: &Arc<Partition>,
     verified: &Verified,
@@ -94,12 +108,12 @@ fn commit(
                 ErrorCode::NotEnoughReplicas => ErrorCode::CoordinatorNotAvailable,
                 code => code,
             };
-            return Outcome::Ready(respond(envelope, &query.topics, Err(code)));
+            return Outcome::Ready(respond(envelope, access, &query.topics, Err(code)));
         }
     };
     let question = Question {
         group: &query.group_id.0,
-        command: Command::TxnCommit(what(broker, &query, producer)),
+        command: Command::TxnCommit(what(broker, &access, &query, producer)),
     };
     let still_open = || {
         let admitted = partition.lock().admit(producer, Some(guard));
@@ -112,7 +126,7 @@ fn commit(
     let deadline = broker.commit_deadline(asker.now);
     let topics = query.topics;
     respond_later(vec![pending], deadline, move |answers| {
-        respond(envelope, &topics, one(answers))
+        respond(envelope, access, &topics, one(answers))
     })
 }
 
@@ -127,6 +141,7 @@ enum Stage {
 /// A request that waits for another node's word, then for its replicas.
 struct ParkedCommit {
     envelope: Envelope,
+    access: Access,
     waker: Arc<dyn Wake>,
     deadline: Instant,
     partition: Arc<Partition>,
@@ -150,7 +165,7 @@ impl Waiting for ParkedCommit {
         };
         let waker = Arc::clone(&self.waker);
         let asker = Asker { waker: &waker, now };
-        let who = (self.envelope, asker);
+        let who = (self.envelope, self.access.clone(), asker);
         match commit(broker, who, *query, &self.partition, &verified) {
             Outcome::Parked(parked) => {
                 self.deadline = parked.deadline();
@@ -168,7 +183,12 @@ impl Waiting for ParkedCommit {
     }
 }
 
-fn what(broker: &Broker, query: &TxnOffsetCommitRequest, producer: Producer) -> TxnOffsetCommit {
+fn what(
+    broker: &Broker,
+    access: &Access,
+    query: &TxnOffsetCommitRequest,
+    producer: Producer,
+) -> TxnOffsetCommit {
     let topics = query.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(partition);
         (TopicName::from(topic.name.0.as_str()), partitions.collect())
@@ -183,7 +203,7 @@ fn what(broker: &Broker, query: &TxnOffsetCommitRequest, producer: Producer) -> 
             .group_instance_id
             .as_ref()
             .map(|id| InstanceId::from(id.as_str())),
-        topics: keep_known(broker, topics),
+        topics: keep_known(broker, access, topics),
     }
 }
 
@@ -199,14 +219,16 @@ fn partition(asked: &TxnOffsetCommitRequestPartition) -> CommitPartition {
 
 fn respond(
     envelope: Envelope,
+    access: Access,
     asked: &[TxnOffsetCommitRequestTopic],
     reply: Result<Reply, ErrorCode>,
 ) -> Response {
-    let verdict = Verdict::of(match reply {
+    let results = match reply {
         Ok(Reply::TxnCommit(results)) => Ok(results),
         Ok(_) => Err(ErrorCode::UnknownServerError),
         Err(code) => Err(code),
-    });
+    };
+    let verdict = Verdict::of(access, results);
     let topics = asked.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             let index = partition.partition_index;

@@ -2,6 +2,7 @@
 //! (KIP-584). All of a request take effect or none. A level of 0 turns a feature
 //! off, for which a request must allow a downgrade.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::convert::text;
 use crate::features::FEATURES;
@@ -12,7 +13,7 @@ use crate::request::Request;
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::update_features_response::UpdatableFeatureResult;
 use kafka_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
-use plimsoll_cluster::{FeatureLevel, Image, MetadataRecord};
+use plimsoll_cluster::{AclOperation, FeatureLevel, Image, MetadataRecord};
 use plimsoll_wire::error_code::ErrorCode;
 use std::collections::BTreeSet;
 
@@ -25,8 +26,13 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: UpdateFeaturesRequest| {
         let version = request.version();
         let updates = &query.feature_updates;
-        let made = broker.change(request.now, !query.validate_only, |change| {
-            update(change, updates, version)
+        let permitted = request
+            .access(broker)
+            .check(AclOperation::Alter, Guarded::Cluster);
+        let made = permitted.map_err(Refusal::from).and_then(|()| {
+            broker.change(request.now, !query.validate_only, |change| {
+                update(change, updates, version)
+            })
         });
         let answer = UpdateFeaturesResponse::default();
         match made.and_then(|made| made) {

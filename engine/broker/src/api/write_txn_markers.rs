@@ -2,6 +2,7 @@
 //! coordinator or an operator with a hanging transaction asks. The answer leaves
 //! when the markers are replicated.
 
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::fetch_wait::FetchWait;
 use crate::outcome::{Outcome, Response, Wake};
@@ -14,6 +15,7 @@ use kafka_protocol::messages::write_txn_markers_response::{
     WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
     WriteTxnMarkersResponse,
 };
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::Producer;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::Now;
@@ -33,7 +35,15 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         wait: None,
         query,
     };
-    parked.write(broker, request.now);
+    let access = request.access(broker);
+    let permitted = match access.allows(AclOperation::Alter, Guarded::Cluster) {
+        true => Ok(()),
+        false => access.check(AclOperation::ClusterAction, Guarded::Cluster),
+    };
+    match permitted {
+        Ok(()) => parked.write(broker, request.now),
+        Err(code) => parked.refuse(code),
+    }
     if parked.look(false) {
         return Outcome::Ready(parked.respond());
     }
@@ -79,6 +89,13 @@ impl ParkedMarkers {
                 }
             }
         }
+    }
+
+    /// Writes nothing.
+    fn refuse(&mut self, code: ErrorCode) {
+        let topics = self.query.markers.iter().flat_map(|marker| &marker.topics);
+        let partitions = topics.map(|topic| topic.partition_indexes.len()).sum();
+        self.codes = vec![code; partitions];
     }
 
     /// Looks at what is not replicated yet, and asks to be told of it. Answers

@@ -4,6 +4,7 @@ use super::error::ConfigError;
 use super::layers::{Layers, Properties};
 use super::property::elements;
 use super::registry::check_broker_start;
+use crate::authorizer::{ANONYMOUS, Authorizer};
 use crate::broker::{draw_id, seeded};
 use crate::listener::{Listener, SecurityProtocol};
 use crate::outgoing::Peer;
@@ -45,6 +46,8 @@ pub struct BrokerConfig {
     pub voters: Vec<Arc<Peer>>,
     /// The parts this node plays.
     pub roles: Roles,
+    /// Who may do what; without it everyone may do everything.
+    pub(crate) authorizer: Option<Arc<Authorizer>>,
     /// Seeds what is drawn at random: topic ids, member ids, session ids.
     pub seed: u64,
     /// Who opens logs at the start; one after the other when nobody says it.
@@ -105,6 +108,7 @@ impl BrokerConfig {
         }
         let config = Self {
             node,
+            authorizer: Authorizer::of(&layers)?.map(Arc::new),
             cluster_id: layers.broker("cluster.id").map(str::to_owned),
             voters,
             roles,
@@ -130,6 +134,24 @@ impl BrokerConfig {
             }
         }
         Some(draw_id(&mut seeded(sum)))
+    }
+
+    /// Whether the nodes of a cluster are let in: they speak to each other without
+    /// saying who they are.
+    pub(crate) fn check_peers(&self) -> Result<(), ConfigError> {
+        let shuts_out = |rules: &Arc<Authorizer>| !rules.is_super(ANONYMOUS);
+        let has_peers = self.voters.iter().any(|peer| peer.node != self.node);
+        if !(has_peers && self.authorizer.as_ref().is_some_and(shuts_out)) {
+            return Ok(());
+        }
+        let super_users = self.properties.get("super.users");
+        Err(ConfigError::Contradiction {
+            name: "super.users".into(),
+            value: super_users.map_or("nobody", String::as_str).into(),
+            other: "authorizer.class.name in a cluster".into(),
+            reason: "nodes speak to each other as User:ANONYMOUS, which must be a super user; \
+                     keep their listener away from clients",
+        })
     }
 
     /// The settings given at start.

@@ -58,7 +58,9 @@ pub const NODE_PROPERTIES: &[Property] = &[
     p("max.request.partition.size.limit", Kind::Int(1, INT), "2000", "The most partitions one page of a topic description holds."),
     p("quota.window.num", Kind::Int(1, INT), "11", "Samples kept for a quota.").refused("quotas are not enforced"),
     p("quota.window.size.seconds", Kind::Int(1, INT), "1", "The span of a quota's sample.").refused("quotas are not enforced"),
-    unset("authorizer.class.name", Kind::Text, "Who decides what a client may do.").refused("every client may do everything"),
+    unset("authorizer.class.name", Kind::Text, "Who decides what a client may do; unset, every client may do everything."),
+    unset("super.users", Kind::Text, "Who may do everything, as User:NAME, parted by semicolons."),
+    p("allow.everyone.if.no.acl.found", Kind::Bool, "false", "Whether a thing that no access control entry bears on is open to everyone."),
     p("auto.leader.rebalance.enable", Kind::Bool, "true", "Whether preferred leaders take over again."),
 ];
 
@@ -241,7 +243,6 @@ pub const REFUSED_FAMILIES: &[(&str, &str)] = &[
         "ssl.",
         "certificates and keys are read as PEM, without a password",
     ),
-    ("super.users", "every client may do everything"),
     ("telemetry.", "client metrics are not collected"),
     ("zookeeper.", "metadata is kept in its own log"),
 ];

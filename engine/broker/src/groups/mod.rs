@@ -8,6 +8,7 @@
 mod image_topics;
 mod settings;
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::news::{News, Note};
 use crate::outcome::{Outcome, Response, Wake};
@@ -18,6 +19,7 @@ use crate::request::{Envelope, Request};
 use crate::topic_name::OFFSETS_TOPIC;
 use image_topics::ImageTopics;
 use parking_lot::Mutex;
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::{
     Command, GroupConfig, GroupShard, Refusal, Reply, Step, Token, World, drive, partition_for,
 };
@@ -62,6 +64,15 @@ pub(crate) struct Asker<'a> {
     pub(crate) waker: &'a Arc<dyn Wake>,
     /// Now.
     pub(crate) now: Now,
+}
+
+/// What a client must be allowed to do to a group to ask this of it.
+const fn needed(command: &Command) -> AclOperation {
+    match command {
+        Command::Fetch(_) => AclOperation::Describe,
+        Command::DeleteGroup(_) | Command::DeleteOffsets(_) => AclOperation::Delete,
+        _ => AclOperation::Read,
+    }
 }
 
 /// The error code of a coordinator's refusal: they have the same names.
@@ -143,8 +154,7 @@ impl Broker {
         let envelope = request.envelope;
         let deadline = self.coordinator_deadline(&command, request.now);
         let question = Question { group, command };
-        let asker = request.asker();
-        let pending = self.ask_group(question, || Ok(()), asker);
+        let pending = self.ask_permitted(request, &request.access(self), question);
         respond_later(vec![pending], deadline, move |answers| {
             encode(envelope, one(answers))
         })
@@ -160,10 +170,25 @@ impl Broker {
     ) -> Outcome {
         let envelope = request.envelope;
         let deadline = self.commit_deadline(request.now);
-        let ask = |question| self.ask_group(question, || Ok(()), request.asker());
+        let access = request.access(self);
+        let ask = |question| self.ask_permitted(request, &access, question);
         respond_later(questions.map(ask).collect(), deadline, move |answers| {
             encode(envelope, answers)
         })
+    }
+
+    /// Asks a group's coordinator, if the client may ask this of the group.
+    fn ask_permitted(
+        &self,
+        request: &Request<'_>,
+        access: &Access,
+        question: Question<'_>,
+    ) -> Pending<Reply> {
+        let group = Guarded::Group(question.group);
+        match access.check(needed(&question.command), group) {
+            Ok(()) => self.ask_group(question, || Ok(()), request.asker()),
+            Err(code) => Pending::Here(Err(code)),
+        }
     }
 
     /// Asks a group's coordinator, if `check` still agrees once the coordinator

@@ -1,11 +1,14 @@
 //! Every API in every version, in frames as clients send them.
 
+mod access;
+mod access_table;
 mod cleaner;
 mod client;
 mod durable;
 mod fetch;
 mod group_errors;
 mod groups;
+mod guarded;
 mod hostile;
 mod lookup;
 mod metadata;

@@ -1,5 +1,6 @@
 //! Several brokers driven by hand: virtual time, a network that tests cut.
 
+mod access;
 mod consumer;
 mod disks;
 mod groups;

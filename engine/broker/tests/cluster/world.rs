@@ -364,14 +364,35 @@ impl World {
         matches!(outcome, Outcome::Close(_))
     }
 
+    /// The same, over a connection of the caller's.
+    pub fn ask_over<Q: Encodable, R: Decodable>(
+        &mut self,
+        node: usize,
+        connection: &mut Connection,
+        (api, version): (ApiKey, i16),
+        query: &Q,
+    ) -> R {
+        let mut body = BytesMut::new();
+        query.encode(&mut body, version).expect("it encodes");
+        let mut rest = self.bytes_over(node, connection, (api, version), &body);
+        R::decode(&mut rest, version).expect("it decodes")
+    }
+
     /// The body of a node's answer.
     pub fn ask_bytes(&mut self, node: usize, api: ApiKey, version: i16, body: &[u8]) -> Bytes {
+        self.bytes_over(node, &mut Connection::new(None), (api, version), body)
+    }
+
+    fn bytes_over(
+        &mut self,
+        node: usize,
+        connection: &mut Connection,
+        (api, version): (ApiKey, i16),
+        body: &[u8],
+    ) -> Bytes {
         let frame = frame(api, version, body);
-        let mut connection = Connection::new(None);
         let wake: Arc<dyn Wake> = Arc::new(Deaf);
-        let outcome = self
-            .broker(node)
-            .handle(self.now, &mut connection, frame, &wake);
+        let outcome = self.broker(node).handle(self.now, connection, frame, &wake);
         let response = match outcome {
             Outcome::Ready(response) => response,
             Outcome::Parked(mut parked) => {

@@ -8,6 +8,7 @@ mod gather;
 mod parked;
 mod reply;
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::catalog::{Catalog, Topic as ServedTopic};
 use crate::fetch_sessions::{Session, Target, TopicKey};
@@ -17,6 +18,7 @@ use crate::request::{Envelope, Request};
 use gather::{Limits, Reader, gather, send_nearer};
 use parked::ParkedFetch;
 use parking_lot::Mutex;
+use plimsoll_cluster::AclOperation;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{FetchRequest, FetchTopic, ForgottenTopic, IsolationLevel};
 use plimsoll_wire::time::Instant;
@@ -38,10 +40,12 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         Err(error) => return Outcome::Close(CloseReason(format!("fetch: {error}"))),
     };
     let envelope = request.envelope;
-    let (targets, conversation) = match converse(broker, &query, envelope, request.now.mono) {
-        Ok(begun) => begun,
-        Err(code) => return Outcome::Ready(reply::refused(envelope, code)),
-    };
+    let access = request.access(broker);
+    let (targets, conversation) =
+        match converse(broker, &query, (envelope, access), request.now.mono) {
+            Ok(begun) => begun,
+            Err(code) => return Outcome::Ready(reply::refused(envelope, code)),
+        };
     let at_most = |asked: i32| usize::try_from(asked).unwrap_or(0);
     let limits = Limits {
         bytes_min: u64::try_from(query.min_bytes).unwrap_or(0),
@@ -95,13 +99,21 @@ pub(crate) enum Conversation {
 fn converse(
     broker: &Broker,
     query: &FetchRequest<'_>,
-    envelope: Envelope,
+    (envelope, access): (Envelope, Access),
     now: Instant,
 ) -> Result<(Vec<Target>, Conversation), ErrorCode> {
     const CLOSE: i32 = -1;
     const OPEN: i32 = 0;
     let catalog = broker.catalog();
-    let named = |topic: &FetchTopic<'_>| targets_of(&catalog, topic);
+    let is_node = query.replica.id.get() >= 0;
+    let reach = Reach {
+        catalog: &catalog,
+        permitted: match is_node {
+            true => Permitted::Node(access.allows(AclOperation::ClusterAction, Guarded::Cluster)),
+            false => Permitted::Client(access),
+        },
+    };
+    let named = |topic: &FetchTopic<'_>| reach.targets_of(topic);
     let by_id = envelope.version >= BY_ID;
     let (id, epoch) = (query.session.id, query.session.epoch);
     if epoch == CLOSE || epoch == OPEN {
@@ -136,7 +148,7 @@ fn converse(
             .iter()
             .for_each(|index| held.forget(&key, *index));
     }
-    let targets = held.targets(|key, index| find(&catalog, key, index));
+    let targets = held.targets(|key, index| reach.find(key, index));
     drop(held);
     Ok((targets, Conversation::Incremental(id, session)))
 }
@@ -153,44 +165,71 @@ fn resolve<'a>(catalog: &'a Catalog, topic: Topic<'_>) -> (TopicKey, Option<&'a 
     }
 }
 
-/// The partition that a client calls by this key and number.
-fn find(
-    catalog: &Catalog,
-    key: &TopicKey,
-    index: PartitionIndex,
-) -> Result<Arc<Partition>, ErrorCode> {
-    partition_of(resolve(catalog, key.wire()).1, key, index)
+/// Which topics a fetch may read.
+enum Permitted {
+    /// A node's: all of them, or none.
+    Node(bool),
+    /// A client's: those that it may read.
+    Client(Access),
 }
 
-fn partition_of(
-    topic: Option<&Arc<ServedTopic>>,
-    key: &TopicKey,
-    index: PartitionIndex,
-) -> Result<Arc<Partition>, ErrorCode> {
-    let Some(topic) = topic else {
-        return Err(match key {
-            TopicKey::Name(_) => ErrorCode::UnknownTopicOrPartition,
-            TopicKey::Id(_) => ErrorCode::UnknownTopicId,
-        });
-    };
-    topic
-        .partition(index)
-        .cloned()
-        .ok_or(ErrorCode::UnknownTopicOrPartition)
+/// What is served, and what of it may be read.
+struct Reach<'a> {
+    catalog: &'a Catalog,
+    permitted: Permitted,
 }
 
-/// What a request wants of one topic.
-fn targets_of(catalog: &Catalog, asked: &FetchTopic<'_>) -> Vec<Target> {
-    let (key, topic) = resolve(catalog, asked.topic);
-    let target = |partition: &plimsoll_wire::fetch::FetchPartition| Target {
-        topic: key.clone(),
-        index: partition.index,
-        partition: partition_of(topic, &key, partition.index),
-        from: partition.fetch_offset,
-        bytes_max: usize::try_from(partition.max_bytes).unwrap_or(0),
-        epoch: partition.current_leader_epoch,
-        last_epoch: partition.last_fetched_epoch,
-        slot: 0,
-    };
-    asked.partitions.iter().map(target).collect()
+impl Reach<'_> {
+    /// The partition that a client calls by this key and number.
+    fn find(&self, key: &TopicKey, index: PartitionIndex) -> Result<Arc<Partition>, ErrorCode> {
+        self.partition_of(resolve(self.catalog, key.wire()).1, key, index)
+    }
+
+    fn check(&self, name: &str) -> Result<(), ErrorCode> {
+        let topic = Guarded::Topic(name);
+        match &self.permitted {
+            Permitted::Node(true) => Ok(()),
+            Permitted::Node(false) => Err(topic.refusal()),
+            Permitted::Client(access) => access.check(AclOperation::Read, topic),
+        }
+    }
+
+    fn partition_of(
+        &self,
+        topic: Option<&Arc<ServedTopic>>,
+        key: &TopicKey,
+        index: PartitionIndex,
+    ) -> Result<Arc<Partition>, ErrorCode> {
+        match (key, topic) {
+            (TopicKey::Name(name), _) => self.check(name)?,
+            (TopicKey::Id(_), Some(topic)) => self.check(&topic.name)?,
+            (TopicKey::Id(_), None) => {}
+        }
+        let Some(topic) = topic else {
+            return Err(match key {
+                TopicKey::Name(_) => ErrorCode::UnknownTopicOrPartition,
+                TopicKey::Id(_) => ErrorCode::UnknownTopicId,
+            });
+        };
+        topic
+            .partition(index)
+            .cloned()
+            .ok_or(ErrorCode::UnknownTopicOrPartition)
+    }
+
+    /// What a request wants of one topic.
+    fn targets_of(&self, asked: &FetchTopic<'_>) -> Vec<Target> {
+        let (key, topic) = resolve(self.catalog, asked.topic);
+        let target = |partition: &plimsoll_wire::fetch::FetchPartition| Target {
+            topic: key.clone(),
+            index: partition.index,
+            partition: self.partition_of(topic, &key, partition.index),
+            from: partition.fetch_offset,
+            bytes_max: usize::try_from(partition.max_bytes).unwrap_or(0),
+            epoch: partition.current_leader_epoch,
+            last_epoch: partition.last_fetched_epoch,
+            slot: 0,
+        };
+        asked.partitions.iter().map(target).collect()
+    }
 }

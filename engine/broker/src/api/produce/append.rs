@@ -1,6 +1,7 @@
 //! One partition's batch on its way into the log.
 
 use super::recompress::recompress;
+use crate::access::Access;
 use crate::broker::Broker;
 use crate::partition::Partition;
 use crate::refusal::Refusal;
@@ -27,6 +28,8 @@ pub(crate) struct Producing<'a> {
     pub(crate) transactional_id: Option<&'a str>,
     /// Where its coordinator says that its transaction may write.
     pub(crate) verified: &'a Verified,
+    /// What the client may do.
+    pub(crate) access: &'a Access,
     /// Who must have the records before the answer.
     pub(crate) acks: i16,
     /// The request's version.

@@ -11,6 +11,7 @@ mod parked;
 mod recompress;
 mod transactional;
 
+use crate::access::{Access, Guarded};
 use crate::broker::Broker;
 use crate::catalog::{Catalog, Topic as ServedTopic};
 use crate::groups::Asker;
@@ -25,6 +26,8 @@ use crate::transactions::Verified;
 use crate::unreplicated::Unreplicated;
 use append::{Placed, Producing, append};
 use parked::{Called, Lacking, ParkedProduce, Part};
+use plimsoll_cluster::AclOperation;
+use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::produce::{
@@ -43,6 +46,8 @@ struct Asked {
     envelope: Envelope,
     /// The listener it came in by.
     listener: Arc<Listener>,
+    /// What the client may do.
+    access: Access,
     /// Whether the broker's own topics may be written.
     internal: bool,
 }
@@ -52,13 +57,18 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     let asked = Asked {
         envelope: request.envelope,
         listener: Arc::clone(&request.connection.listener),
+        access: request.access(broker),
         internal: request.client_id == Some(ADMIN_CLIENT),
     };
     let query = match ProduceRequest::decode(request.version(), &mut body) {
         Ok(query) => query,
         Err(error) => return Outcome::Close(CloseReason(format!("produce: {error}"))),
     };
-    if query.transactional_id.is_some() {
+    let may_transact = |id| {
+        let write = AclOperation::Write;
+        asked.access.allows(write, Guarded::Transaction(id))
+    };
+    if query.transactional_id.is_some_and(may_transact) {
         return transactional::handle(broker, &request, asked, body);
     }
     write(broker, &asked, request.asker(), query, &Verified::default())
@@ -77,6 +87,7 @@ fn write(
         broker,
         transactional_id: query.transactional_id,
         verified,
+        access: &asked.access,
         acks: query.acks,
         version,
         now: asker.now,
@@ -189,6 +200,10 @@ fn append_all(
     let mut results = Vec::with_capacity(partitions);
     for topic in &mut query.topics {
         let served = find(catalog, producing, topic);
+        if let Err(refusal) = &served {
+            let requests = &producing.broker.requests;
+            requests.failed(ApiKey::Produce, refusal.code);
+        }
         for data in &mut topic.partitions {
             let result = match &served {
                 Ok(served) => append_one(served, producing, data.index, data.records),
@@ -209,6 +224,17 @@ fn find<'a>(
         let words = format!("acks: {}, -1, 0 or 1 is accepted", producing.acks);
         return Err(Refusal::new(ErrorCode::InvalidRequiredAcks, words));
     }
+    if let Some(id) = producing.transactional_id {
+        let id = Guarded::Transaction(id);
+        producing.access.check(AclOperation::Write, id)?;
+    }
+    let may_write = |name| {
+        let topic = Guarded::Topic(name);
+        producing.access.check(AclOperation::Write, topic)
+    };
+    if let Topic::Name(name) = topic.topic {
+        may_write(name)?;
+    }
     let found = find_served(catalog, topic.topic).ok_or_else(|| match topic.topic {
         Topic::Name(name) => {
             let words = format!("topic {name} does not exist");
@@ -219,6 +245,9 @@ fn find<'a>(
             Refusal::new(ErrorCode::UnknownTopicId, words)
         }
     })?;
+    if let Topic::Id(_) = topic.topic {
+        may_write(&found.name)?;
+    }
     if topic_name::is_internal(&found.name) && !producing.internal {
         let words = format!("topic {} is the broker's own", found.name);
         return Err(Refusal::new(ErrorCode::InvalidTopicException, words));

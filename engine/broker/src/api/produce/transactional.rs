@@ -7,6 +7,7 @@
 
 use super::append::producer_of;
 use super::{Asked, find_served, write};
+use crate::access::Guarded;
 use crate::broker::Broker;
 use crate::groups::Asker;
 use crate::outcome::{CloseReason, Outcome, Response, Wake};
@@ -14,6 +15,7 @@ use crate::parked::{Parked, Waiting};
 use crate::request::Request;
 use crate::transactions::{Transacting, Verification, Verified};
 use bytes::BytesMut;
+use plimsoll_cluster::AclOperation;
 use plimsoll_coordinator::Producer;
 use plimsoll_wire::batch::BatchHeader;
 use plimsoll_wire::produce::ProduceRequest;
@@ -78,6 +80,10 @@ fn verify(
         let Some(served) = find_served(&catalog, topic.topic) else {
             continue;
         };
+        let guarded = Guarded::Topic(&served.name);
+        if !asked.access.allows(AclOperation::Write, guarded) {
+            continue;
+        }
         for data in &topic.partitions {
             let header = BatchHeader::parse(data.records).ok();
             let header = header.filter(BatchHeader::is_transactional);
