@@ -57,7 +57,9 @@ pub struct Outgoing<'a> {
     pub sequence: u64,
     /// Decides the partition.
     pub key: Option<&'a [u8]>,
-    /// What it says, stamp included.
+    /// How its value begins: the stamp, where it stands in the value.
+    pub front: &'a [u8],
+    /// The rest of its value, which is not copied before it lies in a batch.
     pub value: &'a [u8],
     /// The headers that every record of the cell carries.
     pub headers: &'a [Header],
@@ -76,8 +78,20 @@ impl Outgoing<'_> {
             .headers()
             .map(|(name, value)| name.len() + value.len())
             .sum();
-        let total = self.key.map_or(0, <[u8]>::len) + self.value.len() + headers;
+        let value = self.front.len() + self.value.len();
+        let total = self.key.map_or(0, <[u8]>::len) + value + headers;
         u32::try_from(total).unwrap_or(u32::MAX)
+    }
+
+    /// Its value in one piece, put together in `room` where that is needed.
+    pub fn whole_value<'r>(&'r self, room: &'r mut Vec<u8>) -> &'r [u8] {
+        if self.front.is_empty() {
+            return self.value;
+        }
+        room.clear();
+        room.extend_from_slice(self.front);
+        room.extend_from_slice(self.value);
+        room
     }
 
     /// Whether its transaction is to be aborted.

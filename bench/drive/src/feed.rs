@@ -31,7 +31,6 @@ pub struct Feed {
     transactions: Option<Transactions>,
     producer: u32,
     marking: Marking,
-    value: Vec<u8>,
     stamp: [u8; STAMP_LEN],
     bodies: Bodies,
 }
@@ -99,7 +98,6 @@ impl Feed {
             transactions: None,
             producer: worker.index,
             marking: settings.marking,
-            value: Vec::new(),
             stamp: [0; STAMP_LEN],
             bodies: Bodies::default(),
         }
@@ -157,6 +155,12 @@ impl Source for Feed {
             *next += 1;
             *next - 1
         });
+        let place = self.marking.place;
+        let body = match place {
+            StampPlace::ValuePrefix => record.value.get(STAMP_LEN..).unwrap_or_default(),
+            StampPlace::Header => record.value,
+        };
+        let known = self.bodies.checksum(record.number, body);
         let stamp = Stamp {
             run: self.marking.run,
             producer: self.producer,
@@ -164,37 +168,18 @@ impl Source for Feed {
             intended_ns: self.marking.to_unix_nanos(intended),
             aborts,
         };
-        let out = Outgoing {
+        self.stamp = stamp.seal_known(record.key, known);
+        let in_front = place == StampPlace::ValuePrefix;
+        Outgoing {
             partition,
             sequence,
             key: record.key,
-            value: record.value,
+            front: if in_front { &self.stamp } else { &[] },
+            value: body,
             headers: record.headers,
-            stamp: None,
+            stamp: (!in_front).then_some(&self.stamp),
             transaction,
             read_at: None,
-        };
-        match self.marking.place {
-            StampPlace::ValuePrefix => {
-                let body = record.value.get(STAMP_LEN..).unwrap_or_default();
-                let known = self.bodies.checksum(record.number, body);
-                self.value.clear();
-                self.value
-                    .extend_from_slice(&stamp.seal_known(record.key, known));
-                self.value.extend_from_slice(body);
-                Outgoing {
-                    value: &self.value,
-                    ..out
-                }
-            }
-            StampPlace::Header => {
-                let known = self.bodies.checksum(record.number, record.value);
-                self.stamp = stamp.seal_known(record.key, known);
-                Outgoing {
-                    stamp: Some(&self.stamp),
-                    ..out
-                }
-            }
         }
     }
 

@@ -112,6 +112,7 @@ impl Source for Relay {
             partition: record.partition,
             sequence: record.sequence,
             key: record.key.as_deref(),
+            front: &[],
             value: &record.value,
             headers: &[],
             stamp: record.stamp.as_ref(),

@@ -135,6 +135,7 @@ fn hand_off(
     let window = *job.recorder.window();
     let pace = Pace::for_gap(job.source.gap_nanos());
     let topic = job.route.topic.clone();
+    let mut room = Vec::new();
     while !job.stop.load(Ordering::Relaxed) {
         let now = Mono::now();
         job.recorder.turn(now);
@@ -158,7 +159,9 @@ fn hand_off(
         if let Some(transactions) = &mut transactions {
             closes = transactions.take(client, &outgoing)?;
         }
-        let Some(handed_off) = send(client, &topic, &outgoing, intended, window.give_up)? else {
+        let value = outgoing.whole_value(&mut room);
+        let sent = send(client, &topic, &outgoing, value, (intended, window.give_up));
+        let Some(handed_off) = sent? else {
             let record = (outgoing.partition, outgoing.sequence);
             refused(job, client, record);
             break;
@@ -188,14 +191,15 @@ fn refused(job: &mut ProducerJob, client: &ThreadedProducer<Context>, record: (u
     }
 }
 
-/// Hands one record over, waiting while the client's queue is full. Returns
-/// when it was taken; `None` when there was no room for it until the end.
+/// Hands one record over, due at the first time, waiting until the second while the
+/// client's queue is full. Returns when it was taken; `None` when there was no room
+/// for it until the end.
 fn send(
     client: &ThreadedProducer<Context>,
     topic: &str,
     outgoing: &Outgoing<'_>,
-    intended: Mono,
-    give_up: Mono,
+    value: &[u8],
+    (intended, give_up): (Mono, Mono),
 ) -> Result<Option<Mono>, DriveError> {
     let bytes = outgoing.bytes();
     let pending = |handed_off| {
@@ -212,7 +216,7 @@ fn send(
     let mut now = Mono::now();
     let mut record = BaseRecord::with_opaque_to(topic, pending(now))
         .partition(outgoing.partition.cast_signed())
-        .payload(outgoing.value);
+        .payload(value);
     record.key = outgoing.key;
     if outgoing.header_count() > 0 {
         let headers = OwnedHeaders::new_with_capacity(outgoing.header_count());

@@ -109,13 +109,14 @@ impl Accumulator {
             0 => Vec::new(),
             _ => record.headers().map(as_wire).collect(),
         };
-        part.builder.append(&Record {
+        let whole = Record {
             offset: Offset(i64::from(part.builder.count())),
             timestamp,
             key: record.key,
             value: Some(record.value),
             headers: Headers::listed(&headers),
-        });
+        };
+        part.builder.append_behind(record.front, &whole);
         part.marks.push(mark);
         Ok(())
     }
@@ -309,6 +310,7 @@ mod tests {
             partition,
             sequence,
             key: None,
+            front: &[],
             value: &value,
             headers: &[],
             stamp: None,

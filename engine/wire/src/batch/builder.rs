@@ -161,6 +161,15 @@ impl BatchBuilder {
     /// When the offset is not past the last record's, or too far from the base
     /// offset for the format, or the records outgrow 2 GiB.
     pub fn append(&mut self, record: &Record<'_>) {
+        self.append_behind(&[], record);
+    }
+
+    /// The same for a record whose value is `front` and then its own, so that who
+    /// puts something before a value need not copy it first.
+    ///
+    /// # Panics
+    /// As [`BatchBuilder::append`].
+    pub fn append_behind(&mut self, front: &[u8], record: &Record<'_>) {
         let from_base = record
             .offset
             .get()
@@ -174,19 +183,25 @@ impl BatchBuilder {
         };
         let base = *self.base_timestamp.get_or_insert(record.timestamp);
         let timestamp_delta = record.timestamp.get().wrapping_sub(base.get());
-        self.write(record, delta, timestamp_delta);
+        self.write(front, record, delta, timestamp_delta);
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
         self.next_delta = delta + 1;
         self.count += 1;
     }
 
-    fn write(&mut self, record: &Record<'_>, offset_delta: i32, timestamp_delta: i64) {
+    fn write(
+        &mut self,
+        front: &[u8],
+        record: &Record<'_>,
+        offset_delta: i32,
+        timestamp_delta: i64,
+    ) {
         let headers = write::length(record.headers.len());
         let mut len = 1
             + write::varlong_len(timestamp_delta)
             + write::varint_len(offset_delta)
             + write::bytes_len(record.key)
-            + write::bytes_len(record.value)
+            + write::bytes_behind_len(front, record.value)
             + write::varint_len(headers);
         for header in record.headers {
             len += write::bytes_len(Some(header.key)) + write::bytes_len(header.value);
@@ -198,7 +213,7 @@ impl BatchBuilder {
         write::varlong(out, timestamp_delta);
         write::varint(out, offset_delta);
         write::bytes(out, record.key);
-        write::bytes(out, record.value);
+        write::bytes_behind(out, front, record.value);
         write::varint(out, headers);
         for header in record.headers {
             write::bytes(out, Some(header.key));

@@ -105,6 +105,29 @@ fn settings_of(compression: Compression) -> BatchSettings {
 
 proptest! {
     #[test]
+    fn a_value_in_two_pieces_is_the_same_record(
+        front in proptest::collection::vec(any::<u8>(), 0..200),
+        rest in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..200)),
+    ) {
+        let record = |value| Record {
+            offset: Offset(0),
+            timestamp: TimestampMs(1),
+            key: Some(&b"key"[..]),
+            value,
+            headers: Headers::NONE,
+        };
+        let (mut pieces, mut whole) = (
+            BatchBuilder::new(BatchSettings::default()),
+            BatchBuilder::new(BatchSettings::default()),
+        );
+        pieces.append_behind(&front, &record(rest.as_deref()));
+        let joined = [&front[..], rest.as_deref().unwrap_or_default()].concat();
+        let is_null = front.is_empty() && rest.is_none();
+        whole.append(&record((!is_null).then_some(&joined)));
+        prop_assert_eq!(pieces.build(), whole.build());
+    }
+
+    #[test]
     fn records_read_back_as_written(wrote in some_records(), codec in codec(), shift in 0i64..1 << 40) {
         let mut builder = BatchBuilder::new(BatchSettings {
             base_offset: Offset(shift),

@@ -15,13 +15,20 @@ pub(super) fn varlong(out: &mut Vec<u8>, value: i64) {
 /// Appends bytes behind their length, or −1 for null.
 #[inline]
 pub(super) fn bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        Some(bytes) => {
-            varint(out, length(bytes.len()));
-            out.extend_from_slice(bytes);
-        }
-        None => varint(out, -1),
+    bytes_behind(out, &[], bytes);
+}
+
+/// Appends `front` and `bytes` as one, behind their length, or −1 for null, which
+/// is what no bytes behind nothing are.
+#[inline]
+pub(super) fn bytes_behind(out: &mut Vec<u8>, front: &[u8], bytes: Option<&[u8]>) {
+    if front.is_empty() && bytes.is_none() {
+        return varint(out, -1);
     }
+    let bytes = bytes.unwrap_or_default();
+    varint(out, length(front.len() + bytes.len()));
+    out.extend_from_slice(front);
+    out.extend_from_slice(bytes);
 }
 
 /// How many bytes [`varint`] takes.
@@ -39,10 +46,17 @@ pub(super) const fn varlong_len(value: i64) -> usize {
 /// How many bytes [`bytes`] takes.
 #[inline]
 pub(super) fn bytes_len(bytes: Option<&[u8]>) -> usize {
-    match bytes {
-        Some(bytes) => varint_len(length(bytes.len())) + bytes.len(),
-        None => 1,
+    bytes_behind_len(&[], bytes)
+}
+
+/// How many bytes [`bytes_behind`] takes.
+#[inline]
+pub(super) fn bytes_behind_len(front: &[u8], bytes: Option<&[u8]>) -> usize {
+    if front.is_empty() && bytes.is_none() {
+        return 1;
     }
+    let len = front.len() + bytes.map_or(0, <[u8]>::len);
+    varint_len(length(len)) + len
 }
 
 /// A length as the wire has it.
