@@ -10,6 +10,7 @@ const PLIMSOLL: &str = env!("CARGO_BIN_EXE_plimsoll");
 fn broker() -> Embedded {
     Embedded::start(&Options {
         program: Some(PLIMSOLL.into()),
+        properties: vec![("group.initial.rebalance.delay.ms".into(), "50".into())],
         ..Options::default()
     })
     .expect("a broker starts")
@@ -77,6 +78,96 @@ fn several_processes_measure_as_one() {
             assert!(clock.ahead_us.abs() <= clock.bound_us, "{clock:?}");
         }
     }
+}
+
+/// Two workloads; the consumers of one are a group, of which one leaves and joins
+/// again all the time, so that partitions move between processes.
+const SEVERAL: &str = r#"
+question = "Do processes carry several workloads and a group together?"
+repeats = 1
+
+[load]
+warmup = "100ms"
+duration = "2s"
+drain = "20s"
+
+[[workload]]
+name = "orders"
+topic.partitions = 2
+producer.count = 1
+load.rate = "1K/s"
+
+[[workload]]
+name = "import"
+topic.partitions = 3
+producer.count = 2
+load.rate = "2K/s"
+consumer.count = 2
+consumer.group = true
+consumer.heartbeat = "100ms"
+consumer.restart_every = "500ms"
+"#;
+
+#[test]
+fn several_processes_carry_several_workloads_and_one_group() {
+    let home = tempfile::tempdir().expect("a directory");
+    std::fs::write(home.path().join("several.toml"), SEVERAL).expect("written");
+    let broker = broker();
+    let target = broker.address();
+    let workers: Vec<Child> = (0..2).map(|_| worker(target)).collect();
+    let output = Command::new(PLIMSOLL)
+        .current_dir(home.path())
+        .args([
+            "run",
+            "several.toml",
+            "--quiet",
+            "--out",
+            "ours",
+            "--workers",
+            "2",
+        ])
+        .args(["--target", target, "--rendezvous", target])
+        .output()
+        .expect("it runs");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{words}");
+    for worker in workers {
+        let ended = worker.wait_with_output().expect("it ended");
+        let words = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(words.contains("worker: the run is over"), "{words}");
+    }
+    let loaded = load(&home.path().join("ours")).expect("a result");
+    let [cell] = &loaded.run.cells[..] else {
+        panic!("one cell: {:?}", loaded.run.cells);
+    };
+    assert_eq!(cell.workers.len(), 2);
+    assert!(
+        home.path()
+            .join("ours")
+            .join(cell.histogram_file.as_ref().expect("kept"))
+            .is_file()
+    );
+    let found: Vec<_> = cell
+        .workloads
+        .iter()
+        .map(|one| (one.name.as_str(), one.verified.sent, one.verified.lost))
+        .collect();
+    assert_eq!(found, [("orders", 2100, 0), ("import", 4200, 0)]);
+    for one in &cell.workloads {
+        let verified = &one.verified;
+        assert_eq!(verified.corrupt, 0, "{verified:?}");
+        assert_eq!(
+            verified.consumed,
+            verified.sent + verified.duplicated,
+            "{verified:?}"
+        );
+        assert_eq!(one.partition_records.iter().sum::<u64>(), verified.sent);
+    }
+    let moved = cell.rebalances.as_ref().expect("a group");
+    let pause = moved.pause.as_ref().expect("partitions moved");
+    assert!(moved.assignments >= 4 && pause.count >= 3, "{moved:?}");
+    let response = cell.latency.response.as_ref().expect("measured");
+    assert_eq!(response.count, 6000);
 }
 
 #[test]

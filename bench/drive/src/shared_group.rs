@@ -1,5 +1,6 @@
 //! A group whose partitions the cluster shares out among its consumers: what its
-//! consumers in this process know together.
+//! consumers in this process know together. Where others read in other processes,
+//! it is told how far these are, and its results are merged with theirs.
 //!
 //! Partitions move while they are read, so that what was read of them, and how
 //! far, belongs to the group and not to a consumer. A partition has one owner at
@@ -7,7 +8,12 @@
 //! all the same, because a consumer that the cluster takes for gone may not know.
 //!
 //! Invariant: a partition's position only grows, and is that of records that were
-//! judged. Records that are read again after a rebalance count as read twice.
+//! judged, here or elsewhere. Records that are read again after a rebalance count as
+//! read twice.
+
+mod moves;
+
+pub use moves::{GroupEvents, Move, Moves};
 
 use crate::clock::Mono;
 use crate::driver::{Consumed, FinishLine};
@@ -15,9 +21,7 @@ use crate::labour::PoisonCounts;
 use crate::record::Window;
 use crate::verify::{Lanes, Verifier};
 use parking_lot::Mutex;
-use plimsoll_results::{Histogram, Rebalances};
 use plimsoll_workloads::language::{Assignor, GroupProtocol};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -49,7 +53,7 @@ pub struct SharedGroup {
     window: Window,
     lanes: Lanes,
     parts: Vec<Part>,
-    events: Mutex<GroupEvents>,
+    moves: Mutex<Moves>,
 }
 
 /// What is known of one partition.
@@ -58,8 +62,6 @@ struct Part {
     /// The next offset to read.
     position: AtomicI64,
     seen: Mutex<Verifier>,
-    /// When its last owner gave it up, as long as it has no other.
-    released: Mutex<Option<Mono>>,
 }
 
 /// A consumer's place in its group.
@@ -69,45 +71,6 @@ pub struct Seat {
     pub group: Arc<SharedGroup>,
     /// Which of the group's consumers it is, from 0.
     pub index: u32,
-}
-
-/// What became of a group.
-#[derive(Clone, Debug, Default)]
-pub struct GroupEvents {
-    /// How often a consumer was told anew what is its own.
-    pub assignments: u64,
-    /// The same by second of the window.
-    pub by_second: BTreeMap<u32, u64>,
-    /// How long partitions were nobody's.
-    pub pauses: Histogram,
-}
-
-impl GroupEvents {
-    /// What became of several groups together; none of no groups.
-    pub fn of_all(groups: &[Arc<SharedGroup>]) -> Option<Self> {
-        let all = groups.iter().map(|group| group.events());
-        all.reduce(|mut sum, one| {
-            sum.absorb(&one);
-            sum
-        })
-    }
-
-    /// Takes in what became of another group.
-    pub fn absorb(&mut self, other: &Self) {
-        self.assignments += other.assignments;
-        self.pauses.merge(&other.pauses);
-        for (second, count) in &other.by_second {
-            *self.by_second.entry(*second).or_default() += count;
-        }
-    }
-
-    /// In numbers.
-    pub fn rebalances(&self) -> Rebalances {
-        Rebalances {
-            assignments: self.assignments,
-            pause: self.pauses.summary(),
-        }
-    }
 }
 
 impl SharedGroup {
@@ -120,7 +83,6 @@ impl SharedGroup {
         let part = |_| Part {
             position: AtomicI64::new(0),
             seen: Mutex::new(Verifier::new(of_one)),
-            released: Mutex::default(),
         };
         Self {
             name,
@@ -128,7 +90,7 @@ impl SharedGroup {
             window,
             lanes,
             parts: (0..lanes.partitions).map(part).collect(),
-            events: Mutex::default(),
+            moves: Mutex::new(Moves::new(window)),
         }
     }
 
@@ -177,40 +139,24 @@ impl SharedGroup {
     }
 
     fn unfinished(&self, line: &FinishLine) -> Vec<u32> {
-        let positions = self
-            .parts
-            .iter()
-            .map(|p| p.position.load(Ordering::Relaxed));
-        line.unfinished((0u32..).zip(positions))
+        line.unfinished((0u32..).zip(self.positions()))
+    }
+
+    /// How far every partition was read.
+    pub fn positions(&self) -> Vec<i64> {
+        let parts = self.parts.iter();
+        parts.map(|p| p.position.load(Ordering::Relaxed)).collect()
     }
 
     /// A consumer was told at `now` that these partitions, besides those that it
     /// keeps, are its own.
     pub fn assigned(&self, partitions: impl Iterator<Item = u32>, now: Mono) {
-        let released = partitions.filter_map(|partition| {
-            let part = self.part(partition)?;
-            let since = part.released.lock().take()?;
-            Some(now.since(since))
-        });
-        let pauses: Vec<u64> = released.collect();
-        if !self.window.measures(now) {
-            return;
-        }
-        let mut events = self.events.lock();
-        events.assignments += 1;
-        *events.by_second.entry(self.window.second(now)).or_default() += 1;
-        for nanos in pauses {
-            events.pauses.record(Duration::from_nanos(nanos));
-        }
+        self.moves.lock().assigned(partitions, now);
     }
 
     /// A consumer gave these partitions up at `now`.
     pub fn released(&self, partitions: impl Iterator<Item = u32>, now: Mono) {
-        for partition in partitions {
-            if let Some(part) = self.part(partition) {
-                part.released.lock().get_or_insert(now);
-            }
-        }
+        self.moves.lock().released(partitions, now);
     }
 
     /// When the group's consumer number `index` is to leave and join again after
@@ -248,7 +194,13 @@ impl SharedGroup {
 
     /// What the cluster did to the group in the measured window.
     pub fn events(&self) -> GroupEvents {
-        self.events.lock().clone()
+        self.moves.lock().events().clone()
+    }
+
+    /// Where its partitions went, for another to put together with what consumers in
+    /// other processes say.
+    pub fn moves(&self) -> Vec<Move> {
+        self.moves.lock().journal().to_vec()
     }
 }
 
@@ -294,23 +246,6 @@ mod tests {
         assert_eq!(consumed.verifier.consumed(), 4);
         group.advance(1, 2);
         assert!(group.is_finished(&line));
-    }
-
-    #[test]
-    fn pauses_last_from_one_owner_to_the_next_and_count_in_the_window() {
-        let group = group(2);
-        group.assigned(0..2, Mono(0));
-        group.released(0..2, Mono(2 * SECOND));
-        group.released(0..1, Mono(3 * SECOND));
-        group.assigned(0..1, Mono(4 * SECOND));
-        group.assigned(1..2, Mono(5 * SECOND));
-        group.assigned(std::iter::empty(), Mono(5 * SECOND));
-        let events = group.events();
-        assert_eq!(events.assignments, 3);
-        let pause = events.rebalances().pause.expect("two partitions moved");
-        assert_eq!((pause.count, (pause.min_us / 1e6).round()), (2, 2.0));
-        assert_eq!((pause.max_us / 1e6).round(), 3.0);
-        assert_eq!(events.by_second, [(3, 1), (4, 2)].into());
     }
 
     #[test]

@@ -27,6 +27,8 @@ const CATCH_UP_MIN: Duration = Duration::from_secs(2);
 /// Leads a cell through its phases.
 pub(super) struct Conductor<'a> {
     pub(super) window: Window,
+    /// Other processes send records of the cell, too.
+    pub(super) others_send: bool,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) finish: Arc<FinishLine>,
     pub(super) watch: Watch,
@@ -55,7 +57,9 @@ impl Conductor<'_> {
         consumers: &[Running<Consumed>],
     ) -> Result<Vec<Produced>, DriveError> {
         let mut failure = None;
-        while !producers.is_finished() && failure.is_none() {
+        let (others_send, to) = (self.others_send, self.window.to);
+        let goes_on = || !producers.is_finished() || (others_send && Mono::now() < to);
+        while goes_on() && failure.is_none() {
             failure = self.tick().err();
             let early = producers.any_finished() && Mono::now() < self.window.to;
             if early || consumers.iter().any(Running::any_finished) {

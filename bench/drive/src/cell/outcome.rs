@@ -172,7 +172,7 @@ pub fn judge(cell: &Cell, run: &Run, mut measured: Measured) -> CellResult {
 }
 
 /// Bytes acknowledged while the processes were watched.
-pub(super) fn observed_bytes(measured: &Measured) -> u64 {
+pub(crate) fn observed_bytes(measured: &Measured) -> u64 {
     let tally = &measured.collected.tally;
     let per_record = tally.acknowledged_bytes as f64 / tally.acknowledged.max(1) as f64;
     (measured.observed_records as f64 * per_record) as u64
@@ -258,12 +258,10 @@ fn verify(measured: &mut Measured) -> Counts {
         return counts;
     }
     for group in std::mem::take(&mut measured.consumed) {
+        let unfinished = unfinished(&group);
         let mut whole = Verifier::new(measured.lanes);
-        let mut unfinished = BTreeSet::new();
-        for consumed in group {
-            unfinished.extend(consumed.unfinished);
-            let its: BTreeSet<u32> = consumed.partitions.into_iter().collect();
-            whole.absorb(consumed.verifier, |partition| its.contains(&partition));
+        for consumed in &group {
+            whole.absorb(&consumed.verifier);
         }
         let group = whole.settle(&ledger, |partition| !unfinished.contains(&partition));
         counts += Counts {
@@ -274,6 +272,22 @@ fn verify(measured: &mut Measured) -> Counts {
         measured.consumed.push(Vec::new());
     }
     counts
+}
+
+/// The partitions that nobody of a group read to the end. One that a consumer says
+/// it left although it is not its own was read further than it was judged.
+fn unfinished(group: &[Consumed]) -> BTreeSet<u32> {
+    let (mut open, mut finished) = (BTreeSet::new(), BTreeSet::new());
+    let mut cut_short = BTreeSet::new();
+    for consumed in group {
+        let own: BTreeSet<u32> = consumed.partitions.iter().copied().collect();
+        let left: BTreeSet<u32> = consumed.unfinished.iter().copied().collect();
+        finished.extend(own.difference(&left));
+        cut_short.extend(left.difference(&own));
+        open.extend(left);
+    }
+    let finished = finished.difference(&cut_short).copied().collect();
+    &open - &finished
 }
 
 /// An invalid result says what the client last complained of, too.

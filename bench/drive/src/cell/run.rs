@@ -4,33 +4,31 @@
 //! window is fixed before any worker starts; the log's end is asked for only
 //! when producers are done, and consumers read up to it.
 
-use super::conductor::Conductor;
-use super::faults::{Rig, Script};
+use super::conduct::Assignment;
+use super::faults::Rig;
 use super::outcome::{self, Measured};
 use super::prefill::{self, Prefill};
-use super::processors::Processors;
 use super::progress::Options;
 use super::settings;
-use super::stage::on_a_fresh_topic;
-use super::workers::{Crew, Share};
+use super::several;
+use super::stage::on_fresh_topics;
+use super::workers::Share;
 use crate::access::Bootstrap;
 use crate::clock::Mono;
 use crate::dead_letters::DeadLetters;
-use crate::driver::{Consumed, Marking, Produced, Route};
+use crate::driver::{Marking, Produced, Route};
 use crate::error::DriveError;
 use crate::native::control::{ClusterInfo, Control};
-use crate::observe::{DiskWatch, Observed, Watch};
-use crate::record::{BacklogWatch, Collector, CommitBoard, Window};
-use crate::shared_group::{GroupEvents, SharedGroup};
+use crate::observe::DiskWatch;
+use crate::record::{Collector, Window};
+use crate::shared_group::GroupEvents;
 use crate::verify::Lanes;
-use plimsoll_results::{Backlog, CellResult, Fault, HlogWriter};
-use plimsoll_wire::types::Offset;
+use plimsoll_results::{CellResult, HlogWriter};
 use plimsoll_workloads::generate::{InputError, Records, Schedule};
 use plimsoll_workloads::language::RateSpec;
 use plimsoll_workloads::{Cell, CellSpec, Run};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 /// How often the coordinator looks round.
@@ -76,9 +74,6 @@ pub fn run_cell(
             accepted: "none on a cluster that is there; the embedded one takes them".to_owned(),
         });
     }
-    if !cell.spec.workloads.is_empty() {
-        return super::several::run(target, cell, run, options);
-    }
     if cell.spec.load.rate == RateSpec::Search {
         return crate::search::find(target, cell, run, options);
     }
@@ -92,7 +87,10 @@ pub(crate) fn run_at_its_rate(
     run: &Run,
     options: Options<'_>,
 ) -> Result<CellResult, DriveError> {
-    on_a_fresh_topic(target, cell, run, |bench| bench.measure(options))
+    on_fresh_topics(target, cell, run, |benches| match benches {
+        [bench] => bench.measure(options),
+        several => several::measure(cell, run, several, options),
+    })
 }
 
 /// A cell that is set up: its topic is there, its records and their times are
@@ -119,65 +117,18 @@ pub(super) struct Filled {
 }
 
 /// What a bench brought to light, with what its result does not say.
-pub(super) struct Finished {
-    pub(super) result: CellResult,
+pub(crate) struct Finished {
+    pub(crate) result: CellResult,
     /// Bytes acknowledged while the processes were watched.
-    pub(super) observed_bytes: u64,
+    pub(crate) observed_bytes: u64,
     /// How partitions moved in groups, where the cluster may move them.
-    pub(super) moves: Option<GroupEvents>,
+    pub(crate) moves: Option<GroupEvents>,
 }
 
 /// Where the results of a bench go while it measures.
 pub(super) struct Sink {
     pub(super) histogram_file: Option<String>,
     pub(super) collector: Collector,
-}
-
-/// How one process carries a cell, or its share of one.
-pub(crate) struct Assignment {
-    /// Which of the cell's workers are its own.
-    pub(crate) share: Share,
-    /// The phases.
-    pub(crate) window: Window,
-    /// How the run's records are marked.
-    pub(crate) marking: Marking,
-    /// Producers and partitions of the whole cell.
-    pub(crate) lanes: Lanes,
-    /// Where measurements come together.
-    pub(crate) collector: Collector,
-}
-
-/// Says where the logs end, once the producers are done.
-pub(crate) type Ends<'a> = &'a mut dyn FnMut(&[Produced]) -> Result<Vec<Offset>, DriveError>;
-
-/// What one process measured.
-pub(crate) struct Conducted {
-    pub(crate) produced: Vec<Produced>,
-    /// What processors wrote again.
-    pub(crate) processed: Vec<Produced>,
-    pub(crate) consumed: Vec<Vec<Consumed>>,
-    pub(crate) ends: Vec<Offset>,
-    pub(crate) observed: Observed,
-    /// Records in the time that was observed.
-    pub(crate) observed_records: u64,
-    /// When the last of it was read.
-    pub(crate) finished_at: Mono,
-    pub(crate) cores: Vec<outcome::CoresInSecond>,
-    pub(crate) backlog: Vec<Backlog>,
-    pub(crate) lags: Vec<u64>,
-    /// How partitions moved in groups, where the cluster may move them.
-    pub(crate) moves: Option<GroupEvents>,
-    /// The faults that were caused.
-    pub(crate) faults: Vec<Fault>,
-    pub(crate) collector: Collector,
-}
-
-/// What the workers of a cell did.
-struct Worked {
-    produced: Vec<Produced>,
-    processed: Vec<Produced>,
-    consumed: Vec<Vec<Consumed>>,
-    ends: Vec<Offset>,
 }
 
 impl<'a> Bench<'a> {
@@ -261,6 +212,7 @@ impl Bench<'_> {
             window,
             marking: filled.marking,
             lanes,
+            shared: self.shared_groups(window, lanes),
             collector,
         };
         let disk = DiskWatch::start(&self.route, window);
@@ -302,143 +254,6 @@ impl Bench<'_> {
             observed_bytes,
             moves,
         })
-    }
-
-    /// Starts the workers and leads them through the phases.
-    pub(crate) fn conduct(
-        &self,
-        assignment: Assignment,
-        options: Options<'_>,
-        ends: Ends<'_>,
-    ) -> Result<Conducted, DriveError> {
-        let (window, collector) = (assignment.window, assignment.collector);
-        let crew = Crew {
-            shared: self.shared_groups(window, assignment.lanes),
-            commits: settings::times_commits(&self.cell.spec)
-                .then(|| Arc::new(CommitBoard::new(assignment.lanes))),
-            seed: self.run.seed,
-            driver: settings::driver(&self.cell.spec),
-            spec: &self.cell.spec,
-            route: Arc::clone(&self.route),
-            records: &self.records,
-            schedule: &self.schedule,
-            window,
-            share: assignment.share,
-            marking: assignment.marking,
-            lanes: assignment.lanes,
-            on_time: self
-                .groups()
-                .saturating_sub(self.cell.spec.consumer.late_groups()),
-            depot: collector.depot(),
-            stop: Arc::new(AtomicBool::new(false)),
-            finish: Arc::default(),
-        };
-        let mut conductor = self.conductor(&crew, collector, options);
-        let worked = self.lead(&crew, &mut conductor, ends)?;
-        Ok(Conducted {
-            produced: worked.produced,
-            processed: worked.processed,
-            consumed: worked.consumed,
-            ends: worked.ends,
-            observed: conductor.observed.unwrap_or_default(),
-            observed_records: conductor.observed_records,
-            finished_at: conductor.finished_at,
-            cores: conductor.cores,
-            backlog: conductor.backlog.results(),
-            lags: conductor.lags,
-            faults: conductor.script.caused(),
-            collector: conductor.collector,
-            moves: GroupEvents::of_all(&crew.shared),
-        })
-    }
-
-    /// Who leads this crew, before anything has been seen.
-    fn conductor<'o>(
-        &self,
-        crew: &Crew<'_>,
-        collector: Collector,
-        options: Options<'o>,
-    ) -> Conductor<'o> {
-        let window = crew.window;
-        let starts = (0..self.groups()).map(|group| crew.starts(group).max(window.start));
-        let rig = self.target.rig.clone().filter(|_| self.causes_faults);
-        Conductor {
-            window,
-            stop: Arc::clone(&crew.stop),
-            finish: Arc::clone(&crew.finish),
-            watch: Watch::new(&self.target.broker_pids),
-            collector,
-            observed: None,
-            observed_records: 0,
-            measuring: false,
-            cores: Vec::new(),
-            backlog: BacklogWatch::new(window, starts),
-            finished_at: window.to,
-            next_pulse: window.from,
-            script: Script::new(&self.cell.spec, rig, &window),
-            lags: Vec::new(),
-            options,
-        }
-    }
-
-    /// Consumers first, then processors, then producers; they end the other way
-    /// round, each up to where the one before it wrote.
-    fn lead(
-        &self,
-        crew: &Crew<'_>,
-        conductor: &mut Conductor<'_>,
-        ends: Ends<'_>,
-    ) -> Result<Worked, DriveError> {
-        let consumers: Vec<_> = (0..self.groups())
-            .map(|group| crew.consumers(group))
-            .collect::<Result<_, _>>()?;
-        let input = self.input.as_ref();
-        let processors = input
-            .map(|input| Processors::start(crew, input))
-            .transpose()?;
-        let producers = crew.producers(input.unwrap_or(&self.route))?;
-        let produced = conductor.produce(producers, &consumers);
-        let processed = match (processors, input, &produced) {
-            (Some(processors), Some(input), Ok(_)) => {
-                // All is acknowledged: transactions take no other acks than all.
-                let ends = Control::reach(&self.target.bootstrap).and_then(|mut control| {
-                    control.end_offsets(&input.topic, self.cell.spec.topic.partitions)
-                });
-                conductor.process(processors, ends)
-            }
-            (Some(processors), ..) => {
-                processors.line().abandon();
-                processors.join()
-            }
-            _ => Ok(Vec::new()),
-        };
-        let ends = match (&produced, &processed) {
-            (Ok(produced), Ok(_)) => ends(produced).map(Some),
-            _ => Ok(None),
-        };
-        let consumed = conductor.consume(consumers, ends.as_ref().ok().and_then(Option::as_ref));
-        let (produced, processed) = (produced?, processed?);
-        let (ends, mut consumed) = (ends?.unwrap_or_default(), consumed?);
-        for (group, shared) in consumed.iter_mut().zip(&crew.shared) {
-            group.push(shared.consumed(&crew.finish));
-        }
-        Ok(Worked {
-            produced,
-            processed,
-            consumed,
-            ends,
-        })
-    }
-
-    /// The groups whose partitions the cluster shares out.
-    fn shared_groups(&self, window: Window, lanes: Lanes) -> Vec<Arc<SharedGroup>> {
-        let Some(settings) = settings::group(&self.cell.spec) else {
-            return Vec::new();
-        };
-        let names = (0..self.groups()).map(|group| group_name(&self.route.topic, group));
-        names
-            .map(|name| Arc::new(SharedGroup::new(name, settings, window, lanes)))
-            .collect()
     }
 
     /// How many dead letters there are, where there may be some.
@@ -491,7 +306,7 @@ pub(super) fn group_name(topic: &str, group: u32) -> String {
 }
 
 /// The histogram log of a cell, or of one of its workloads, with its name.
-pub(super) fn histogram_log(
+pub(crate) fn histogram_log(
     cell: &Cell,
     run: &Run,
     workload: Option<&str>,

@@ -6,8 +6,7 @@
 //! Percentiles of all together come from merged histograms, as ever.
 
 use super::progress::{Interrupt, Options, Phase, Progress};
-use super::run::{Bench, Filled, Finished, Sink, TICK_NANOS, Target, histogram_log, window_of};
-use super::stage::Stage;
+use super::run::{Bench, Filled, Finished, Sink, TICK_NANOS, histogram_log, window_of};
 use super::together;
 use crate::clock::{Mono, sleep_until};
 use crate::error::DriveError;
@@ -22,41 +21,6 @@ use std::thread::{self, ScopedJoinHandle};
 
 /// Seconds by which the workloads' intervals come later than those of workers.
 const PASSED_ON_SECONDS: u32 = 4;
-
-/// Runs a cell of several workloads and judges it.
-pub(super) fn run(
-    target: &Target,
-    cell: &Cell,
-    run: &Run,
-    options: Options<'_>,
-) -> Result<CellResult, DriveError> {
-    let alone: Vec<(&str, Cell)> = cell
-        .spec
-        .workloads
-        .iter()
-        .map(|workload| {
-            let its = Cell {
-                spec: workload.cell.clone(),
-                ..cell.clone()
-            };
-            (workload.name.as_str(), its)
-        })
-        .collect();
-    let mut stage = Stage::default();
-    let benches = alone
-        .iter()
-        .enumerate()
-        .map(|(at, (name, its))| {
-            Ok(Bench {
-                causes_faults: at == 0,
-                ..stage.set(target, its, run, Some(name))?
-            })
-        })
-        .collect::<Result<Vec<_>, DriveError>>();
-    let outcome = benches.and_then(|benches| measure(cell, run, &benches, options));
-    stage.strike(target);
-    outcome
-}
 
 /// What one workload brought to light.
 type Carried = Result<Finished, DriveError>;
@@ -82,7 +46,8 @@ impl Signals {
     }
 }
 
-fn measure(
+/// Measures all workloads of a cell at once and judges them.
+pub(super) fn measure(
     cell: &Cell,
     run: &Run,
     benches: &[Bench<'_>],

@@ -20,22 +20,47 @@ use std::time::Duration;
 const LEAD: Duration = Duration::from_secs(30);
 const LEAD_GAP_NANOS: u64 = 20_000_000;
 
-/// Makes a topic for a cell, lets `carry` measure on it, and deletes it.
-pub(crate) fn on_a_fresh_topic<'a>(
-    target: &'a Target,
-    cell: &'a Cell,
-    run: &'a Run,
-    carry: impl FnOnce(Bench<'a>) -> Result<CellResult, DriveError>,
+/// The workloads of a cell, each as a cell of its own, with their names where there
+/// are several.
+pub(crate) fn alone(cell: &Cell) -> Vec<(Option<&str>, Cell)> {
+    if cell.spec.workloads.is_empty() {
+        return vec![(None, cell.clone())];
+    }
+    let each = cell.spec.workloads.iter().map(|workload| {
+        let its = Cell {
+            spec: workload.cell.clone(),
+            ..cell.clone()
+        };
+        (Some(workload.name.as_str()), its)
+    });
+    each.collect()
+}
+
+/// Makes the topics of all workloads of a cell, lets `carry` measure on them, and
+/// deletes them.
+pub(crate) fn on_fresh_topics(
+    target: &Target,
+    cell: &Cell,
+    run: &Run,
+    carry: impl FnOnce(&[Bench<'_>]) -> Result<CellResult, DriveError>,
 ) -> Result<CellResult, DriveError> {
+    let alone = alone(cell);
     let mut stage = Stage::default();
-    let outcome = stage.set(target, cell, run, None).and_then(carry);
+    let benches = alone.iter().enumerate().map(|(at, (name, its))| {
+        Ok(Bench {
+            causes_faults: at == 0,
+            ..stage.set(target, its, run, *name)?
+        })
+    });
+    let benches = benches.collect::<Result<Vec<_>, DriveError>>();
+    let outcome = benches.and_then(|benches| carry(&benches));
     stage.strike(target);
     outcome
 }
 
 /// The topics that were made, and groups that may be.
 #[derive(Debug, Default)]
-pub(super) struct Stage {
+struct Stage {
     topics: Vec<String>,
     groups: Vec<String>,
 }
@@ -43,7 +68,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Makes the topics of a cell, or of its workload `name`, and prepares what
     /// is sent to them.
-    pub(super) fn set<'a>(
+    fn set<'a>(
         &mut self,
         target: &'a Target,
         cell: &'a Cell,
@@ -105,7 +130,7 @@ impl Stage {
     }
 
     /// Deletes them, the last one first.
-    pub(super) fn strike(&self, target: &Target) {
+    fn strike(&self, target: &Target) {
         if self.topics.is_empty() {
             return;
         }

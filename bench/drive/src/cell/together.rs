@@ -14,7 +14,7 @@ use plimsoll_results::{
 use plimsoll_workloads::{Cell, Run};
 
 /// The cell's result: all workloads together, and each by itself.
-pub(super) fn merge(
+pub(crate) fn merge(
     cell: &Cell,
     run: &Run,
     carried: Vec<(String, Finished)>,

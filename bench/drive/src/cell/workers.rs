@@ -73,6 +73,14 @@ impl Default for Share {
 }
 
 impl Share {
+    /// This process's share of the workers that are numbered after so many others,
+    /// so that small workloads do not all fall to the first process.
+    #[must_use]
+    pub const fn after(self, workers: u32) -> Self {
+        let index = (self.index + self.of - workers % self.of) % self.of;
+        Self { index, ..self }
+    }
+
     /// Whether a worker is in it.
     pub const fn has(self, worker: u32) -> bool {
         worker % self.of == self.index

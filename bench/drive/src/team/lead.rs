@@ -2,19 +2,18 @@
 //! what they report.
 
 use super::member::wall_offset;
-use super::merged::{BrokerWatch, Merged};
-use super::message::{Letter, Order, Word};
-use super::{Board, HEARTBEAT, JOIN, LOOK, PREPARE, SILENCE, lanes};
-use crate::audit::clock_doubt;
+use super::merged::BrokerWatch;
+use super::message::{Letter, Load, Order, Read, Word};
+use super::verdict::Verdict;
+use super::{Board, DRAIN_BEAT, HEARTBEAT, JOIN, LOOK, PREPARE, SILENCE};
 use crate::cell::{
-    Bench, Interrupt, Measured, Options, Phase, Progress, Target, check, has_dead_letters, judge,
-    on_a_fresh_topic, target_rate,
+    Bench, Interrupt, Options, Phase, Progress, Target, check, has_dead_letters, on_fresh_topics,
 };
 use crate::clock::Mono;
 use crate::error::DriveError;
-use crate::observe::DiskUse;
 use crate::record::Window;
 use plimsoll_results::{CellResult, WorkerClock};
+use plimsoll_wire::types::Offset;
 use plimsoll_workloads::language::RateSpec;
 use plimsoll_workloads::{Cell, CellSpec, Run};
 use std::collections::BTreeMap;
@@ -49,6 +48,8 @@ pub struct Lead {
     /// Turns this machine's monotonic clock into its wall clock, read once.
     wall: i64,
     spoke: Mono,
+    /// How far groups of the cell have read, as far as that was said.
+    read: Read,
 }
 
 /// A member, as the lead sees it.
@@ -71,35 +72,22 @@ impl Seat {
 
 /// Refuses what several processes cannot carry together.
 fn check_shared(spec: &CellSpec, members: usize) -> Result<(), DriveError> {
-    check(spec)?;
-    if !spec.workloads.is_empty() {
-        return Err(DriveError::Setting {
-            field: "workload",
-            value: format!("{} at once", spec.workloads.len()),
-            accepted: "a single workload where several processes carry it".to_owned(),
-        });
-    }
-    if spec.consumer.group {
-        return Err(DriveError::Setting {
-            field: "consumer.group",
-            value: "true".to_owned(),
-            accepted: "false where several processes carry the load".to_owned(),
-        });
-    }
-    if (spec.producer.count as usize) < members {
+    let producers: u64 = spec.each().map(|its| u64::from(its.producer.count)).sum();
+    if producers < members as u64 {
         return Err(DriveError::Setting {
             field: "producer.count",
-            value: spec.producer.count.to_string(),
+            value: producers.to_string(),
             accepted: format!("at least {members}: one for each worker"),
         });
     }
-    let refuse = |field, value: &str| {
-        Err(DriveError::Setting {
-            field,
-            value: value.to_owned(),
-            accepted: "leave it out with --workers: one process has to see all of it".to_owned(),
-        })
-    };
+    if !spec.faults.is_empty() {
+        return refuse("faults", &format!("{} of them", spec.faults.len()));
+    }
+    spec.each().try_for_each(check_load)
+}
+
+fn check_load(spec: &CellSpec) -> Result<(), DriveError> {
+    check(spec)?;
     if let Some(records) = spec.transactions.records {
         return refuse("transactions.records", &records.to_string());
     }
@@ -113,12 +101,36 @@ fn check_shared(spec: &CellSpec, members: usize) -> Result<(), DriveError> {
         return refuse("poison.dead_letters", "true");
     }
     if spec.consumer.late_groups() > 0 {
-        return refuse(
-            "consumer.start_after",
-            &spec.consumer.start_after.to_string(),
-        );
+        let after = spec.consumer.start_after.to_string();
+        return refuse("consumer.start_after", &after);
     }
     Ok(())
+}
+
+fn refuse(field: &'static str, value: &str) -> Result<(), DriveError> {
+    Err(DriveError::Setting {
+        field,
+        value: value.to_owned(),
+        accepted: "leave it out with --workers: one process has to see all of it".to_owned(),
+    })
+}
+
+/// What members have to know of a workload.
+fn load(bench: &Bench<'_>) -> Load {
+    Load {
+        topic: bench.route.topic.clone(),
+        marking: bench.marking().run,
+    }
+}
+
+/// Where the logs of each workload end, its producers having handed over so many
+/// records, by member and workload.
+fn ends(benches: &[Bench<'_>], sent: &[Vec<u64>]) -> Result<Vec<Vec<Offset>>, DriveError> {
+    let each = benches.iter().enumerate().map(|(at, bench)| {
+        let of_all = sent.iter().filter_map(|of_member| of_member.get(at));
+        bench.ends_after(of_all.sum())
+    });
+    each.collect()
 }
 
 impl Lead {
@@ -139,6 +151,7 @@ impl Lead {
             cells: 0,
             wall: wall_offset(),
             spoke: Mono(0),
+            read: Read::default(),
         };
         let deadline = Mono::now().after(JOIN);
         let wanted = summons.members as usize;
@@ -205,9 +218,17 @@ impl Lead {
     /// The members' words since the last look, by member; says that it is there
     /// itself, and notices who is not.
     fn hear(&mut self) -> Result<Vec<(usize, Word)>, DriveError> {
-        if Mono::now().elapsed_since(self.spoke) >= HEARTBEAT {
+        let beat = if self.read.is_empty() {
+            HEARTBEAT
+        } else {
+            DRAIN_BEAT
+        };
+        if Mono::now().elapsed_since(self.spoke) >= beat {
             self.spoke = Mono::now();
-            self.say(Word::Alive { acknowledged: 0 })?;
+            self.say(Word::Alive {
+                acknowledged: 0,
+                read: self.read.clone(),
+            })?;
         }
         let mut words = Vec::new();
         for letter in self.letters()? {
@@ -219,7 +240,10 @@ impl Lead {
             };
             seat.heard = Mono::now();
             match letter.word {
-                Word::Alive { acknowledged } => seat.acknowledged = acknowledged,
+                Word::Alive { acknowledged, read } => {
+                    seat.acknowledged = acknowledged;
+                    self.read.absorb(read);
+                }
                 Word::Failed { reason } => {
                     return Err(DriveError::Worker {
                         worker: seat.label(),
@@ -336,7 +360,9 @@ impl Lead {
         options: Options<'_>,
     ) -> Result<CellResult, DriveError> {
         check_shared(&cell.spec, self.members.len())?;
-        let carried = on_a_fresh_topic(target, cell, run, |bench| self.carry(&bench, options));
+        let carried = on_fresh_topics(target, cell, run, |benches| {
+            self.carry((cell, run), benches, options)
+        });
         carried.map_err(|error| self.give_up(error))
     }
 
@@ -350,17 +376,22 @@ impl Lead {
         error
     }
 
-    fn carry(&mut self, bench: &Bench<'_>, options: Options<'_>) -> Result<CellResult, DriveError> {
-        let (spec, number) = (&bench.cell.spec, self.cells);
+    fn carry(
+        &mut self,
+        (cell, run): (&Cell, &Run),
+        benches: &[Bench<'_>],
+        options: Options<'_>,
+    ) -> Result<CellResult, DriveError> {
+        let number = self.cells;
         self.cells += 1;
-        let marking = bench.marking().run;
+        self.read = Read::default();
+        let target = benches.first().map(|bench| bench.target);
         self.say(Word::Cell(Box::new(Order {
             number,
-            cell: bench.cell.clone(),
-            run: *bench.run,
-            target: bench.target.bootstrap.addresses.clone(),
-            topic: bench.route.topic.clone(),
-            marking,
+            cell: cell.clone(),
+            run: *run,
+            target: target.map_or_else(Vec::new, |its| its.bootstrap.addresses.clone()),
+            loads: benches.iter().map(load).collect(),
         })))?;
         let interrupt = options.interrupt;
         let interrupted = move || match interrupt() {
@@ -378,15 +409,15 @@ impl Lead {
             cell: number,
             start: start.0.cast_signed() + self.wall,
         })?;
-        let load = &spec.load;
+        let load = &cell.spec.load;
         let window = Window::new(
             start,
             load.warmup.duration(),
             load.duration.duration(),
             load.drain.duration(),
         );
-        let (histogram_file, collector) = bench.collector(&window, options.dir)?;
-        let mut broker = BrokerWatch::new(&bench.target.broker_pids, window);
+        let verdict = Verdict::prepare((cell, run), benches, window, options.dir)?;
+        let mut broker = BrokerWatch::new(target.map_or(&[], |its| &its.broker_pids), window);
         let progress = options.progress;
         let mut tended = |lead: &Self| {
             broker.look();
@@ -399,50 +430,19 @@ impl Lead {
             Word::Produced { cell, sent } if cell == number => Some(sent),
             _ => None,
         })?;
-        let ends = bench.ends_after(sent.iter().sum())?;
+        let ends = ends(benches, &sent)?;
         self.say(Word::Ends {
             cell: number,
-            ends: ends.iter().map(|end| end.get()).collect(),
+            ends: ends
+                .iter()
+                .map(|of_one| of_one.iter().map(|end| end.get()).collect())
+                .collect(),
         })?;
         let reports = self.await_all("report", by, &mut tended, |word| match word {
-            Word::Report(report) if report.cell == number => Some(report),
+            Word::Report(report) if report.cell == number => Some(*report),
             _ => None,
         })?;
-        let started_at = jiff::Timestamp::now() - Mono::now().elapsed_since(window.from);
-        let mut merged = Merged::default();
-        for report in reports {
-            collector.take_in(merged.absorb(*report));
-        }
-        merged.observed.broker = broker.observed();
-        let mut result = judge(
-            bench.cell,
-            bench.run,
-            Measured {
-                started_at: started_at.to_string(),
-                window: window.length(),
-                target_rate: target_rate(spec, &bench.schedule),
-                lanes: lanes(spec),
-                reads_only: false,
-                dead_letters: None,
-                observed_records: merged.observed_records,
-                produced: merged.produced.into_values().collect(),
-                processed: Vec::new(),
-                consumed: merged.consumed,
-                ends,
-                collected: collector.finish()?,
-                observed: merged.observed,
-                cores: merged.cores,
-                backlog: Vec::new(),
-                lags: Vec::new(),
-                disk: DiskUse::default(),
-                moves: None,
-                faults: Vec::new(),
-                histogram_file,
-            },
-        );
-        result.workers = self.clocks();
-        clock_doubt(&mut result, spec.load.objective.map(|span| span.duration()));
-        Ok(result)
+        verdict.judge(reports, ends, broker.observed(), &self.clocks())
     }
 
     fn progress(&self, window: &Window) -> Progress {

@@ -2,16 +2,16 @@
 //! reports.
 
 use super::message::{Letter, Order, Report, Word};
-use super::{Board, HEARTBEAT, LOOK, PREPARE, SILENCE, lanes};
+use super::share::{self, Part};
+use super::{Board, LOOK, PREPARE, SILENCE};
 use crate::access::{Bootstrap, Security};
-use crate::cell::{Assignment, Bench, Interrupt, Options, Share, Target};
+use crate::cell::{Bench, Share, Target, alone};
 use crate::clock::Mono;
-use crate::driver::{Marking, Produced, Route};
+use crate::driver::{Marking, Route};
 use crate::error::DriveError;
 use crate::native::control::Control;
-use crate::record::{Collector, Window};
-use plimsoll_wire::types::Offset;
-use std::cell::RefCell;
+use crate::record::Window;
+use plimsoll_workloads::Cell;
 use std::time::Duration;
 
 /// Who a member is and how it gets on.
@@ -69,7 +69,7 @@ pub fn serve(board: &mut Board, member: &Member<'_>, once: bool) -> Result<(), D
 }
 
 /// One run that a member works for.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     board: &'a mut Board,
     member: &'a Member<'a>,
     id: String,
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn say(&mut self, word: Word) -> Result<(), DriveError> {
+    pub(super) fn say(&mut self, word: Word) -> Result<(), DriveError> {
         self.board.send(&Letter {
             session: self.id.clone(),
             from: self.member.name.clone(),
@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
     }
 
     /// The lead's words since the last look, waiting at most `wait` for some.
-    fn hear(&mut self, wait: Duration) -> Result<Vec<Word>, DriveError> {
+    pub(super) fn hear(&mut self, wait: Duration) -> Result<Vec<Word>, DriveError> {
         let letters = self.board.letters(wait)?;
         let words: Vec<Word> = letters
             .into_iter()
@@ -167,75 +167,42 @@ impl<'a> Session<'a> {
 
     /// Carries this member's share of a cell.
     fn carry(&mut self, order: &Order) -> Result<(), DriveError> {
-        let spec = &order.cell.spec;
-        let bootstrap = Bootstrap {
-            addresses: order.target.clone(),
-            security: self.member.security.clone(),
-        };
-        let deadline = Mono::now().after(PREPARE);
-        let mut control = Control::reach(&bootstrap)?;
-        let leaders = control.leaders(&order.topic, spec.topic.partitions, deadline)?;
-        let route = Route {
-            bootstrap: bootstrap.clone(),
-            topic: order.topic.clone(),
-            leaders,
-        };
         let target = Target {
-            bootstrap,
+            bootstrap: Bootstrap {
+                addresses: order.target.clone(),
+                security: self.member.security.clone(),
+            },
             broker_pids: Vec::new(),
             rig: None,
         };
-        let bench = Bench::prepare(&target, &order.cell, &order.run, route)?;
+        let alone = alone(&order.cell);
+        let benches = prepare(&target, order, &alone)?;
         self.say(Word::Ready { cell: order.number })?;
         let start = self.start_of(order.number)?;
-        let load = &spec.load;
+        let load = &order.cell.spec.load;
         let window = Window::new(
             start,
             load.warmup.duration(),
             load.duration.duration(),
             load.drain.duration(),
         );
-        let assignment = Assignment {
-            share: self.share,
-            window,
-            marking: Marking {
-                run: order.marking,
+        let mut share = self.share;
+        let parts = benches.iter().zip(&order.loads).map(|(bench, load)| {
+            let marking = Marking {
+                run: load.marking,
                 unix_offset_nanos: self.wall - self.ahead,
                 ..bench.marking()
-            },
-            lanes: lanes(spec),
-            collector: Collector::keeping(bench.groups()),
-        };
-        let (share, producers) = (self.share, spec.producer.count);
-        let shared = RefCell::new(Tended {
-            session: self,
-            spoke: Mono::now(),
-            aborted: None,
+            };
+            let part = Part::new(bench, share, window, marking);
+            share = share.after(bench.cell.spec.producer.count);
+            part
         });
-        let options = Options {
-            dir: None,
-            progress: &mut |progress| shared.borrow_mut().tend(progress.acknowledged),
-            interrupt: &|| shared.borrow().interrupt(),
-        };
-        let conducted = bench.conduct(assignment, options, &mut |produced| {
-            shared.borrow_mut().ends(order.number, produced)
-        });
-        let aborted = shared.into_inner().aborted;
-        if let Some(reason) = aborted {
-            return Err(gone(reason));
-        }
-        let conducted = conducted?;
-        let numbers = (0..producers).filter(|number| share.has(*number));
-        let report = Report {
+        let parts = parts.collect();
+        let loads = share::carry(self, order.number, parts)?;
+        self.say(Word::Report(Box::new(Report {
             cell: order.number,
-            produced: numbers.zip(conducted.produced).collect(),
-            consumed: conducted.consumed,
-            intervals: conducted.collector.finish_kept()?,
-            observed: conducted.observed,
-            observed_records: conducted.observed_records,
-            cores: conducted.cores,
-        };
-        self.say(Word::Report(Box::new(report)))
+            loads,
+        })))
     }
 
     /// When a cell starts, on this machine's monotonic clock.
@@ -257,61 +224,26 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A session while a cell is carried: heartbeats, and the lead's words.
-struct Tended<'s, 'a> {
-    session: &'s mut Session<'a>,
-    spoke: Mono,
-    aborted: Option<String>,
+/// Gets a cell's workloads ready, of which the topics are there.
+fn prepare<'a>(
+    target: &'a Target,
+    order: &'a Order,
+    alone: &'a [(Option<&'a str>, Cell)],
+) -> Result<Vec<Bench<'a>>, DriveError> {
+    let deadline = Mono::now().after(PREPARE);
+    let mut control = Control::reach(&target.bootstrap)?;
+    let each = alone.iter().zip(&order.loads).map(|((_, its), load)| {
+        let route = Route {
+            bootstrap: target.bootstrap.clone(),
+            topic: load.topic.clone(),
+            leaders: control.leaders(&load.topic, its.spec.topic.partitions, deadline)?,
+        };
+        Bench::prepare(target, its, &order.run, route)
+    });
+    each.collect()
 }
 
-impl Tended<'_, '_> {
-    /// Says that it is there, and hears whether to go on, now and then.
-    fn tend(&mut self, acknowledged: u64) {
-        if Mono::now().elapsed_since(self.spoke) < HEARTBEAT || self.aborted.is_some() {
-            return;
-        }
-        self.spoke = Mono::now();
-        let said = self.session.say(Word::Alive { acknowledged });
-        match said.and_then(|()| self.session.hear(Duration::ZERO)) {
-            Ok(words) => words.into_iter().for_each(|word| self.note(word)),
-            Err(error) => self.aborted = Some(error.to_string()),
-        }
-    }
-
-    fn note(&mut self, word: Word) {
-        if let Word::Abort { reason } = word {
-            self.aborted = Some(reason);
-        }
-    }
-
-    fn interrupt(&self) -> Option<Interrupt> {
-        self.aborted.as_ref().map(|_| Interrupt::Stopped)
-    }
-
-    /// Tells what was produced and waits for where the logs end.
-    fn ends(&mut self, cell: u32, produced: &[Produced]) -> Result<Vec<Offset>, DriveError> {
-        let written = produced.iter().flat_map(|one| &one.written);
-        let sent = written.map(|written| written.sent()).sum();
-        self.session.say(Word::Produced { cell, sent })?;
-        loop {
-            for word in self.session.hear(LOOK)? {
-                match word {
-                    Word::Ends { cell: of, ends } if of == cell => {
-                        return Ok(ends.into_iter().map(Offset).collect());
-                    }
-                    Word::Abort { reason } => {
-                        self.aborted = Some(reason.clone());
-                        return Err(gone(reason));
-                    }
-                    _ => {}
-                }
-            }
-            self.tend(0);
-        }
-    }
-}
-
-fn gone(cause: String) -> DriveError {
+pub(super) fn gone(cause: String) -> DriveError {
     DriveError::Worker {
         worker: "the run".to_owned(),
         cause,

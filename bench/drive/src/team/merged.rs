@@ -1,14 +1,15 @@
 //! What all members measured, as if one process had.
 
-use super::message::Report;
+use super::message::LoadReport;
 use crate::cell::CoresInSecond;
 use crate::clock::Mono;
 use crate::driver::{Consumed, Produced};
 use crate::observe::{Observed, Side, Watch};
 use crate::record::{Interval, Window};
+use crate::shared_group::{GroupEvents, Move, Moves};
 use std::collections::BTreeMap;
 
-/// What all members measured together.
+/// What all members measured together of one workload.
 #[derive(Default)]
 pub(super) struct Merged {
     pub(super) produced: BTreeMap<u32, Produced>,
@@ -16,11 +17,13 @@ pub(super) struct Merged {
     pub(super) observed: Observed,
     pub(super) observed_records: u64,
     pub(super) cores: Vec<CoresInSecond>,
+    /// By group.
+    moves: Vec<Vec<Move>>,
 }
 
 impl Merged {
     /// Takes a report in, but for its intervals.
-    pub(super) fn absorb(&mut self, report: Report) -> Vec<Interval> {
+    pub(super) fn absorb(&mut self, report: LoadReport) -> Vec<Interval> {
         self.observed_records += report.observed_records;
         self.produced.extend(report.produced);
         if self.consumed.len() < report.consumed.len() {
@@ -46,7 +49,23 @@ impl Merged {
             }
         }
         self.cores.sort_by_key(|second| second.second);
+        if self.moves.len() < report.moves.len() {
+            self.moves.resize_with(report.moves.len(), Vec::new);
+        }
+        for (own, its) in self.moves.iter_mut().zip(report.moves) {
+            own.extend(its);
+        }
         report.intervals
+    }
+
+    /// What became of the groups whose partitions the cluster shares out.
+    pub(super) fn group_events(&mut self, window: Window) -> Option<GroupEvents> {
+        let groups = std::mem::take(&mut self.moves).into_iter();
+        let all = groups.map(|moves| Moves::replay(window, moves));
+        all.reduce(|mut sum, one| {
+            sum.absorb(&one);
+            sum
+        })
     }
 }
 

@@ -38,6 +38,40 @@ impl Lane {
         }
     }
 
+    /// Takes in what another reader met of the same lane: a record is missing when
+    /// neither met it, and was met again when both did.
+    pub fn absorb(&mut self, other: &Self) {
+        if other.next == 0 {
+            return;
+        }
+        let (shorter, longer) = match self.next <= other.next {
+            true => (&*self, other),
+            false => (other, &*self),
+        };
+        let end = shorter.next;
+        let neither = shorter.missing.common(&longer.missing);
+        let missed = |lane: &Self| lane.missing.count_within(0..end) + lane.written_off;
+        let missed_by_both: u64 = neither.iter().map(|gap| gap.end - gap.start).sum();
+        let by_one_or_both = missed(shorter) + missed(longer) - missed_by_both;
+        let beyond = longer.missing.iter().filter_map(|gap| {
+            let gap = gap.start.max(end)..gap.end;
+            (!gap.is_empty()).then_some(gap)
+        });
+        let mut whole = Self {
+            next: longer.next,
+            written_off: self.written_off + other.written_off,
+            duplicated: self.duplicated + other.duplicated + end.saturating_sub(by_one_or_both),
+            reordered: self.reordered + other.reordered,
+            missing: RangeSet::default(),
+        };
+        for gap in neither.into_iter().chain(beyond) {
+            if let Some(given_up) = whole.missing.push(gap) {
+                whole.written_off += given_up.end - given_up.start;
+            }
+        }
+        *self = whole;
+    }
+
     /// How many acknowledged records were passed over.
     pub fn lost(&self, written: &Written) -> u64 {
         let gaps = self.missing.iter().map(|gap| {
@@ -142,6 +176,32 @@ mod tests {
         check(4, &[], &[0, 1, 1, 2, 3, 0], &expected(0, 2, 0));
         check(4, &[], &[0, 2, 1, 3], &expected(0, 0, 1));
         check(4, &[], &[0, 2, 1, 1, 3], &expected(0, 1, 1));
+    }
+
+    #[test]
+    fn readers_of_one_lane_together_miss_what_none_of_them_met() {
+        let check = |sent: u64, reads: &[&[u64]], expected: &Expected| {
+            let mut written = Written::default();
+            (0..sent).for_each(|_| written.count_sent());
+            let mut whole = Lane::default();
+            for read in reads {
+                let mut lane = Lane::default();
+                read.iter().for_each(|sequence| lane.observe(*sequence));
+                whole.absorb(&lane);
+            }
+            let lost = whole.lost(&written) + whole.unread(&written);
+            let found = (lost, whole.duplicated, whole.reordered);
+            let expected = (expected.lost, expected.duplicated, expected.reordered);
+            assert_eq!(found, expected, "{reads:?}");
+        };
+        check(6, &[&[0, 1, 2], &[3, 4, 5]], &expected(0, 0, 0));
+        check(6, &[&[3, 4, 5], &[0, 1, 2]], &expected(0, 0, 0));
+        check(6, &[&[0, 1, 4, 5], &[2, 3]], &expected(0, 0, 0));
+        check(6, &[&[0, 1, 2, 3], &[2, 3, 4, 5]], &expected(0, 2, 0));
+        check(6, &[&[0, 1, 2], &[4, 5]], &expected(1, 0, 0));
+        check(6, &[&[0, 1], &[2, 3]], &expected(2, 0, 0));
+        check(6, &[&[0, 1, 1], &[3, 2], &[4, 5]], &expected(0, 1, 1));
+        check(4, &[&[], &[0, 1, 2, 3], &[]], &expected(0, 0, 0));
     }
 
     #[test]

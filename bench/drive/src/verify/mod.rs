@@ -90,7 +90,7 @@ impl Lanes {
     }
 }
 
-/// What one consumer, or several with disjoint partitions, have read.
+/// What one consumer, or several, have read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verifier {
     lanes: Lanes,
@@ -143,16 +143,13 @@ impl Verifier {
         self.consumed
     }
 
-    /// Takes in what another consumer read, of partitions that are not ours.
-    pub fn absorb(&mut self, other: Self, is_its: impl Fn(u32) -> bool) {
+    /// Takes in what another consumer read of the same lanes, or of none.
+    pub fn absorb(&mut self, other: &Self) {
         self.consumed += other.consumed;
         self.corrupt += other.corrupt;
         self.aborted += other.aborted;
-        let partitions = self.lanes.partitions.max(1) as usize;
-        for (at, (own, its)) in self.seen.iter_mut().zip(other.seen).enumerate() {
-            if u32::try_from(at % partitions).is_ok_and(&is_its) {
-                *own = its;
-            }
+        for (own, its) in self.seen.iter_mut().zip(&other.seen) {
+            own.absorb(its);
         }
     }
 

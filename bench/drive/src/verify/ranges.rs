@@ -6,9 +6,25 @@ use std::ops::Range;
 
 /// Sequence numbers as ranges, at most [`RangeSet::RANGES_MAX`] of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
 pub struct RangeSet {
     /// Start → end (exclusive); ranges neither touch nor overlap.
     ranges: BTreeMap<u64, u64>,
+}
+
+/// As a list: not every format has maps with numbers for keys.
+impl From<RangeSet> for Vec<(u64, u64)> {
+    fn from(set: RangeSet) -> Self {
+        set.ranges.into_iter().collect()
+    }
+}
+
+impl From<Vec<(u64, u64)>> for RangeSet {
+    fn from(ranges: Vec<(u64, u64)>) -> Self {
+        Self {
+            ranges: ranges.into_iter().collect(),
+        }
+    }
 }
 
 impl RangeSet {
@@ -66,6 +82,25 @@ impl RangeSet {
             .sum()
     }
 
+    /// The ranges of numbers that are in both sets, ascending.
+    pub fn common(&self, other: &Self) -> Vec<Range<u64>> {
+        let (mut ours, mut theirs) = (self.iter().peekable(), other.iter().peekable());
+        let mut common = Vec::new();
+        while let (Some(our), Some(their)) = (ours.peek(), theirs.peek()) {
+            let both = our.start.max(their.start)..our.end.min(their.end);
+            let ours_ends_first = our.end < their.end;
+            if !both.is_empty() {
+                common.push(both);
+            }
+            if ours_ends_first {
+                ours.next();
+            } else {
+                theirs.next();
+            }
+        }
+        common
+    }
+
     /// The ranges, ascending.
     pub fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.ranges.iter().map(|(&start, &end)| start..end)
@@ -109,6 +144,24 @@ mod tests {
             let numbers: Vec<u64> = set.iter().flatten().collect();
             prop_assert_eq!(numbers, model.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(set.count_within(5..60), model.range(5..60).count() as u64);
+        }
+
+        #[test]
+        fn what_two_sets_have_in_common_is_in_both(
+            ours in proptest::collection::btree_set(0u64..60, 0..40),
+            theirs in proptest::collection::btree_set(0u64..60, 0..40),
+        ) {
+            let set = |numbers: &BTreeSet<u64>| {
+                let mut set = RangeSet::default();
+                for number in numbers {
+                    assert_eq!(set.push(*number..*number + 1), None);
+                }
+                set
+            };
+            let common = set(&ours).common(&set(&theirs));
+            let numbers: Vec<u64> = common.into_iter().flatten().collect();
+            let expected: Vec<u64> = ours.intersection(&theirs).copied().collect();
+            prop_assert_eq!(numbers, expected);
         }
     }
 }
