@@ -36,6 +36,7 @@ pub fn model(
     model.groups = load.groups;
     model.producers = asked.producers;
     model.linger = latency::linger(input);
+    model.sends = simulate::Sends::Leader;
     model.batch = input.storage.batch.value;
     model.round_trip = model.round_trip.or_user(asked.round_trip);
     model.budget = asked.budget;

@@ -2,7 +2,7 @@
 
 use super::calls::Curve;
 use super::queue::Nanos;
-use super::{Input, Service};
+use super::{Input, Sends, Service};
 
 /// Everything that stays as it is while the model runs, in nanoseconds, bytes
 /// and indices.
@@ -24,9 +24,13 @@ pub(super) struct Shape {
     /// Records of a full batch, as after an outage.
     pub(super) full_records: f64,
     pub(super) producers: u32,
-    /// Batches a second.
-    pub(super) batches: f64,
-    /// Time that a batch takes to fill.
+    /// Batches of a request, on average.
+    pub(super) parts: f64,
+    /// Whether they are all of one leader's partitions.
+    pub(super) by_leader: bool,
+    /// Requests of producers a second.
+    pub(super) requests: f64,
+    /// Time that a request takes to fill.
     pub(super) filling: f64,
     pub(super) half_trip: Nanos,
     pub(super) calls: Option<Curve>,
@@ -55,21 +59,65 @@ pub(super) struct Outage {
 }
 
 const NANOS: f64 = 1e9;
+/// `max.request.size`.
+const REQUEST_BYTES: f64 = 1_048_576.0;
+
+/// A producer's request when it leaves.
+struct Filled {
+    records: f64,
+    /// Batches, each of another partition.
+    parts: f64,
+    /// Seconds since its first record.
+    filling: f64,
+}
+
+impl Filled {
+    /// The first record starts the linger; what arrives in it joins, until full.
+    fn of(input: &Input, full: f64) -> Self {
+        let leaders = input.brokers.min(input.partitions);
+        // Requests under way to be filled at one producer, and partitions of each.
+        let (lanes, partitions) = match input.sends {
+            Sends::Partition => (f64::from(input.partitions), 1.0),
+            Sends::Leader => (
+                f64::from(leaders),
+                f64::from(input.partitions) / f64::from(leaders),
+            ),
+        };
+        let each = input.rate.per_second() / (f64::from(input.producers) * lanes);
+        let most = match input.sends {
+            Sends::Partition => full,
+            Sends::Leader => {
+                let request = (REQUEST_BYTES / input.record.bytes() as f64).floor();
+                (full * partitions).min(request).max(1.0)
+            }
+        };
+        let linger = input.linger.secs_f64();
+        let records = (1.0 + each * linger).min(most);
+        let filling = ((records - 1.0) / each).min(linger);
+        // Records fall on partitions at random; some get none.
+        let missed = (1.0 - 1.0 / partitions).powf(records);
+        Self {
+            records,
+            parts: (partitions * (1.0 - missed)).clamp(1.0, records),
+            filling: if records < 2.0 { linger } else { filling },
+        }
+    }
+}
 
 impl Shape {
+    /// Batches of producers a second.
+    pub(super) fn batches(&self) -> f64 {
+        self.requests * self.parts
+    }
+
     pub(super) fn of(input: &Input) -> Self {
         let machine = &input.machine;
         let follow = machine.follow.as_ref().unwrap_or(&machine.request);
         let rate = input.rate.per_second();
         let record = input.record.bytes() as f64;
         let full = (input.batch.bytes() as f64 / record).floor().max(1.0);
-        let lanes = f64::from(input.producers) * f64::from(input.partitions);
-        let each = rate / lanes;
-        let linger = input.linger.secs_f64();
-        // The first record starts the linger; what arrives in it joins, until full.
-        let records = (1.0 + each * linger).min(full);
-        let filling = ((records - 1.0) / each).min(linger);
-        let filling = if records < 2.0 { linger } else { filling };
+        let request = Filled::of(input, full);
+        let records = request.records / request.parts;
         let nanos = |seconds: f64| (seconds * NANOS).round() as Nanos;
         Self {
             brokers: input.brokers,
@@ -84,8 +132,10 @@ impl Shape {
             bytes: records * record,
             full_records: full,
             producers: input.producers,
-            batches: rate / records,
-            filling: if full <= 1.0 { 0.0 } else { filling * NANOS },
+            parts: request.parts,
+            by_leader: input.sends == Sends::Leader,
+            requests: rate / request.records,
+            filling: if full <= 1.0 { 0.0 } else { request.filling * NANOS },
             half_trip: nanos(input.round_trip.value.secs_f64() / 2.0),
             calls: input.calls.as_ref().map(|calls| calls.value.curve()),
             request: machine.request.value.nanos() as f64,

@@ -4,8 +4,9 @@ mod path;
 
 use super::cluster::Shape;
 use super::failure;
-use super::parts::{Batch, Broker, Phase, Puller, Run, Step, Waited};
+use super::parts::{Batch, Broker, Phase, Puller, Request, Run, Step, Waited};
 use super::queue::{Nanos, Queue};
+use super::slots::Slots;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::cmp::Reverse;
@@ -13,6 +14,9 @@ use std::collections::BinaryHeap;
 
 /// The part of a run that is left out at its start.
 const WARMUP_PART: u32 = 10;
+/// It lasts at least so long, where the budget allows, so that what is measured
+/// met the queues that those before it left.
+const WARMUP_SECONDS: f64 = 0.03;
 
 /// The model at one moment.
 pub(super) struct World<'s> {
@@ -26,8 +30,8 @@ pub(super) struct World<'s> {
     machines: Vec<Queue>,
     /// Followers by leader × broker, then groups by leader × group.
     pullers: Vec<Puller>,
-    batches: Vec<Batch>,
-    free: Vec<u32>,
+    requests: Slots<Request>,
+    batches: Slots<Batch>,
     /// The broker that is gone.
     pub(super) lost: Option<u32>,
     to_send: u32,
@@ -43,7 +47,9 @@ pub(super) struct World<'s> {
 /// Runs the model with one seed.
 pub(super) fn run(shape: &Shape, seed: u64) -> Run {
     let mut world = World::new(shape, seed);
-    world.drive(shape.budget / WARMUP_PART, false);
+    let settled = shape.batches() * WARMUP_SECONDS;
+    let settled = (settled as u32).clamp(shape.budget / WARMUP_PART, shape.budget);
+    world.drive(settled, false);
     let steady = world.drive(shape.budget, true);
     let after = shape.failure.map(|outage| failure::run(&mut world, outage));
     Run { steady, after }
@@ -70,8 +76,8 @@ impl<'s> World<'s> {
                 .map(|_| Queue::new(shape.cores))
                 .collect(),
             pullers,
-            batches: Vec::new(),
-            free: Vec::new(),
+            requests: Slots::default(),
+            batches: Slots::default(),
             lost: None,
             to_send: 0,
             rest: 0.0,
@@ -128,9 +134,9 @@ impl<'s> World<'s> {
         std::mem::take(&mut self.phase)
     }
 
-    /// Whether a backlog is still on its way.
-    pub(super) const fn has_backlog(&self) -> bool {
-        self.backlog_left > 0
+    /// Batches of a backlog that are still on their way.
+    pub(super) const fn backlog(&self) -> u64 {
+        self.backlog_left
     }
 
     pub(super) const fn now(&self) -> Nanos {
@@ -156,17 +162,42 @@ impl<'s> World<'s> {
 
     /// Puts a batch of a backlog before its leader at `at`.
     pub(super) fn push_backlog(&mut self, waited: &Waited, at: Nanos) {
-        let id = self.store(Batch {
+        let batch = Batch {
             partition: waited.partition,
             created: waited.created,
             bytes: waited.records * self.shape.bytes / self.shape.records,
             records: waited.records,
             waits: 0,
             measured: true,
-            backlog: true,
-        });
+            request: 0,
+        };
+        let id = self.request(&[batch], true);
         self.backlog_left += 1;
         self.schedule(at.max(self.now), Step::Arrived(id));
+    }
+
+    /// A request of these batches, all of one leader's partitions.
+    fn request(&mut self, batches: &[Batch], backlog: bool) -> u32 {
+        let Some(first) = batches.first() else {
+            unreachable!("a request has a batch")
+        };
+        let id = self.requests.store(Request {
+            partition: first.partition,
+            bytes: batches.iter().map(|batch| batch.bytes).sum(),
+            batches: Vec::with_capacity(batches.len()),
+            marks: batches.iter().map(|b| (b.created, b.records)).collect(),
+            left: batches.len() as u32,
+            measured: first.measured,
+            backlog,
+        });
+        for batch in batches {
+            let at = self.batches.store(Batch {
+                request: id,
+                ..*batch
+            });
+            self.requests.of_mut(id).batches.push(at);
+        }
+        id
     }
 
     /// A number from 0 to 1.
@@ -188,8 +219,7 @@ impl<'s> World<'s> {
         })
     }
 
-    fn leader_of(&self, id: u32) -> u32 {
-        let partition = self.batch(id).partition;
+    fn leader_of(&self, partition: u32) -> u32 {
         let mut copies =
             (0..self.shape.replication).map(|copy| self.shape.replica(partition, copy));
         let living = copies.find(|broker| Some(*broker) != self.lost);
@@ -200,7 +230,7 @@ impl<'s> World<'s> {
         self.puller(at)
             .flying
             .iter()
-            .map(|id| self.batch(*id).bytes)
+            .map(|id| self.batches.of(*id).bytes)
             .sum()
     }
 
@@ -251,7 +281,7 @@ impl<'s> World<'s> {
     }
 
     fn gap(&mut self) -> Nanos {
-        let gap = -(1.0 - self.rng.random::<f64>()).ln() / self.shape.batches * 1e9 + self.rest;
+        let gap = -(1.0 - self.rng.random::<f64>()).ln() / self.shape.requests * 1e9 + self.rest;
         self.rest = gap.fract();
         gap as Nanos
     }
@@ -268,27 +298,6 @@ impl<'s> World<'s> {
     fn schedule(&mut self, at: Nanos, step: Step) {
         self.sequence += 1;
         self.events.push(Reverse((at, self.sequence, step)));
-    }
-
-    fn store(&mut self, batch: Batch) -> u32 {
-        match self.free.pop() {
-            Some(id) => {
-                self.batches[id as usize] = batch;
-                id
-            }
-            None => {
-                self.batches.push(batch);
-                (self.batches.len() - 1) as u32
-            }
-        }
-    }
-
-    fn batch(&self, id: u32) -> &Batch {
-        &self.batches[id as usize]
-    }
-
-    fn batch_mut(&mut self, id: u32) -> &mut Batch {
-        &mut self.batches[id as usize]
     }
 
     fn puller(&self, at: u32) -> &Puller {

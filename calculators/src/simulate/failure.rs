@@ -20,6 +20,9 @@ const BACKLOG_BUDGETS: f64 = 2.0;
 /// Budgets of batches in which a backlog must be gone.
 const DRAIN_BUDGETS: u32 = 4;
 
+/// A backlog of which less than this share is gone by then does not shrink.
+const GONE_MIN: f64 = 0.01;
+
 /// What came after.
 pub(super) struct Aftermath {
     /// Partitions that lost their leader.
@@ -30,9 +33,11 @@ pub(super) struct Aftermath {
     pub(super) elected: Nanos,
     /// Records that piled up.
     pub(super) backlog: f64,
-    /// From the failure until the backlog was acknowledged; none when it was not
-    /// within the budget.
+    /// From the failure until the backlog was acknowledged; none when it does not
+    /// shrink.
     pub(super) drained: Option<Nanos>,
+    /// That only a part of it was simulated.
+    pub(super) extended: bool,
     /// While it drained.
     pub(super) draining: Phase,
     /// Afterwards, with one broker less.
@@ -58,8 +63,14 @@ pub(super) fn run(world: &mut World<'_>, outage: Outage) -> Aftermath {
         1 => 0.0,
         _ => pile_up(world, &led, failed, outage),
     };
+    let waiting = world.backlog();
+    let began = world.now();
     let draining = world.drain_backlog(shape.budget.saturating_mul(DRAIN_BUDGETS));
-    let drained = (!world.has_backlog()).then(|| world.now() - failed);
+    let left = world.backlog();
+    // As fast as the part that was simulated, the rest goes too.
+    let gone = (waiting - left) as f64 / waiting.max(1) as f64;
+    let whole = (world.now() - began) as f64 / gone;
+    let drained = (gone > GONE_MIN).then(|| began - failed + whole as Nanos);
     world.settle();
     let degraded = world.drive(shape.budget, true);
     Aftermath {
@@ -68,6 +79,7 @@ pub(super) fn run(world: &mut World<'_>, outage: Outage) -> Aftermath {
         elected,
         backlog,
         drained: drained.filter(|_| backlog > 0.0),
+        extended: left > 0,
         draining,
         degraded,
     }
@@ -77,7 +89,7 @@ pub(super) fn run(world: &mut World<'_>, outage: Outage) -> Aftermath {
 /// records.
 fn pile_up(world: &mut World<'_>, led: &[u32], failed: Nanos, outage: Outage) -> f64 {
     let shape = world.shape;
-    let each = shape.batches * shape.records / f64::from(shape.partitions);
+    let each = shape.batches() * shape.records / f64::from(shape.partitions);
     let bundle = bundle(shape, led.len(), each, outage);
     let mut all = 0.0;
     for (turn, partition) in led.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! A cluster bigger than this machine: a discrete-event model of brokers,
 //! leaders, followers, producers and consumers.
 //!
-//! A batch goes producer → leader (network in, CPU, disk) → each follower's
-//! fetch (leader's CPU and network out, follower's network in, CPU and disk) →
+//! A request carries one batch, or those of all of a leader's partitions
+//! ([`Sends`]). It goes producer → leader (network in, CPU, disk); each batch then to
+//! each follower's fetch (leader's CPU and network out, follower's network in, CPU and disk) →
 //! the follower's next fetch, which tells the leader → acknowledgement; then to
 //! each group. Every resource is a first-in-first-out queue: so many servers,
 //! each busy for a service time ([`queue`]). Followers and consumers have one
@@ -30,6 +31,7 @@ mod groups;
 mod parts;
 mod queue;
 mod report;
+mod slots;
 
 use crate::answer::Answer;
 use crate::error::{InputError, above_zero, within};
@@ -58,6 +60,19 @@ pub enum Service {
     /// Exponentially distributed around that: garbage collection, locks, the
     /// kernel.
     Exponential,
+}
+
+/// What a producer's request takes along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sends {
+    /// One partition's batch, once it is ripe: librdkafka, and this project's own
+    /// client.
+    #[default]
+    Partition,
+    /// The batches of all partitions of a leader, once one of them is ripe: the
+    /// Java client.
+    Leader,
 }
 
 /// What a broker is made of.
@@ -137,6 +152,9 @@ pub struct Input {
     pub linger: Span,
     /// `batch.size`.
     pub batch: Size,
+    /// What a request takes along.
+    #[serde(default)]
+    pub sends: Sends,
     /// Whether producers wait for all replicas in sync.
     pub acks_all: bool,
     /// Time there and back between any two machines.
@@ -212,6 +230,7 @@ impl Input {
             producers: 10,
             linger: Span::from_millis(5),
             batch: Size::from_bytes(crate::batch::DEFAULT_BATCH_BYTES),
+            sends: Sends::Partition,
             acks_all: true,
             round_trip: Parameter::default_of("one data centre", Span::from_nanos(500_000)),
             calls: None,

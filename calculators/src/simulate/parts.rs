@@ -3,6 +3,7 @@
 use super::failure::Aftermath;
 use super::queue::{Nanos, Queue};
 use plimsoll_results::Histogram;
+use std::collections::VecDeque;
 
 /// What one seed found.
 pub(super) struct Run {
@@ -27,9 +28,9 @@ pub(super) struct Phase {
 pub(super) enum Step {
     /// A producer sends the next batch.
     Send,
-    /// A batch is ripe and its producer runs.
+    /// A request is ripe and its producer runs.
     Ripe(u32),
-    /// A batch has reached its leader, its CPU, its disk; is in the log.
+    /// A request has reached its leader, its CPU, its disk; is in the log.
     Arrived(u32),
     Received(u32),
     Checked(u32),
@@ -50,6 +51,22 @@ pub(super) enum Step {
     Consumed(u32),
 }
 
+/// A producer's request on its way.
+pub(super) struct Request {
+    /// One of its partitions, all of which have the same leader.
+    pub(super) partition: u32,
+    pub(super) bytes: f64,
+    /// Its batches, until they are in the log.
+    pub(super) batches: Vec<u32>,
+    /// When a record of each was created, and how many it has: a batch may be gone
+    /// before the last of its request is committed.
+    pub(super) marks: Vec<(Nanos, f64)>,
+    /// Batches that are not committed yet.
+    pub(super) left: u32,
+    pub(super) measured: bool,
+    pub(super) backlog: bool,
+}
+
 /// One batch on its way.
 #[derive(Clone, Copy)]
 pub(super) struct Batch {
@@ -60,7 +77,8 @@ pub(super) struct Batch {
     /// Followers and groups that have not taken it yet.
     pub(super) waits: u16,
     pub(super) measured: bool,
-    pub(super) backlog: bool,
+    /// The request that brought it.
+    pub(super) request: u32,
 }
 
 /// A batch that has waited for its leader.
@@ -75,7 +93,7 @@ pub(super) struct Puller {
     pub(super) leader: u32,
     /// The follower's broker; none for a group.
     pub(super) follower: Option<u32>,
-    pub(super) waiting: Vec<u32>,
+    pub(super) waiting: VecDeque<u32>,
     pub(super) flying: Vec<u32>,
     pub(super) busy: bool,
 }
@@ -101,7 +119,7 @@ impl Puller {
         Self {
             leader,
             follower,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
             flying: Vec::new(),
             busy: false,
         }

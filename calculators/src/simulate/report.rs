@@ -4,7 +4,7 @@ use super::cluster::Shape;
 
 use super::failure::Aftermath;
 use super::parts::{Phase, Run};
-use super::{Failure, Input, Service, groups};
+use super::{Failure, Input, Sends, Service, groups};
 use crate::answer::Answer;
 use crate::error::InputError;
 use crate::exact::Exact;
@@ -26,9 +26,22 @@ pub(super) fn answer(input: &Input, shape: &Shape, runs: &[Run]) -> Result<Answe
         "records of a batch",
         Unit::Count,
         exact(shape.records),
-        "1 + what one producer sends to one partition in linger.ms, until batch.size",
+        match input.sends {
+            Sends::Partition => {
+                "1 + what one producer sends to one partition in linger.ms, until batch.size"
+            }
+            Sends::Leader => "records of a request ÷ its batches",
+        },
     )?;
-    let offered = shape.batches * shape.records;
+    if input.sends == Sends::Leader {
+        line.line(
+            "batches of a request",
+            Unit::Count,
+            exact(shape.parts),
+            "partitions of one leader that got records in linger.ms",
+        )?;
+    }
+    let offered = shape.batches() * shape.records;
     let carried = over(&steady, |phase| offered * phase.kept_up.min(1.0));
     line.line(
         "throughput",
@@ -176,7 +189,10 @@ fn recovery(
             .iter()
             .filter_map(|a| Some(a.drained? as f64 / 1e9))
             .collect();
-        let because = "from the failure until the last of them was acknowledged";
+        let because = match after.iter().any(|a| a.extended) {
+            true => "from the failure until all are acknowledged, as fast as those simulated",
+            false => "from the failure until the last of them was acknowledged",
+        };
         match drained.len() == after.len() {
             true => line.line(
                 "backlog drained after",
@@ -184,7 +200,7 @@ fn recovery(
                 spread(drained),
                 because,
             )?,
-            false => line.text("backlog drained after", "not within the budget", because),
+            false => line.text("backlog drained after", "never", "what arrives keeps the brokers too busy"),
         }
         let draining: Vec<&Phase> = after.iter().map(|a| &a.draining).collect();
         let worst = over(&draining, |phase| phase.response.percentile_us(99.0) / 1e6);
@@ -293,8 +309,12 @@ fn assume(answer: &mut Answer, input: &Input) {
 
 fn notes(answer: &mut Answer, input: &Input, shape: &Shape) {
     answer.note("assumed: batches arrive at random (Poisson) and go to partitions at random; every broker is alike; leaders and followers are spread as Kafka spreads them.");
+    let takes = match input.sends {
+        Sends::Partition => "one batch a request",
+        Sends::Leader => "and a request takes the batches of all partitions of its leader",
+    };
     answer.note(format!(
-        "assumed: {} producers write to every partition, one batch a request; followers and groups have one fetch out to each leader.",
+        "assumed: {} producers write to every partition, {takes}; followers and groups have one fetch out to each leader.",
         input.producers
     ));
     answer.note(match input.machine.service {
@@ -304,8 +324,8 @@ fn notes(answer: &mut Answer, input: &Input, shape: &Shape) {
     if input.failure.is_some() {
         answer.note("assumed: what was on its way when the broker failed arrived; producers send what waited at once; a request without the lost broker's partitions does not wait for one with them.");
     }
-    if shape.records < 2.0 {
-        answer.note("batches hold few records: partitions × producers are many for this rate, so requests cost more than bytes. A longer linger, fewer producers or fewer partitions help.");
+    if shape.records * shape.parts < 2.0 {
+        answer.note("requests hold few records: partitions × producers are many for this rate, so requests cost more than bytes. A longer linger, fewer producers or fewer partitions help.");
     }
 }
 

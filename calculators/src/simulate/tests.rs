@@ -208,6 +208,54 @@ fn every_thread_on_the_way_is_called() {
     }
 }
 
+/// A producer that sends 1500/s to each of 300 brokers fills 8.5 records into a
+/// request within 5 ms, on nearly as many of the 333 partitions that it leads.
+#[test]
+fn hundreds_of_brokers_and_a_hundred_thousand_partitions_keep_up() {
+    let mut input = small("450K/s");
+    (input.brokers, input.partitions, input.producers) = (300, 100_000, 1);
+    (input.sends, input.budget) = (Sends::Leader, 14_000);
+    input.failure = Some(Failure::default());
+    let answer = simulate(&input).expect("sound");
+    let batches = mid(&answer, "batches of a request");
+    assert!((batches - 8.4).abs() < 0.1, "{batches}");
+    let carried = mid(&answer, "throughput") / 450e3;
+    assert!((carried - 1.0).abs() < 0.02, "{carried}");
+}
+
+/// 100 partitions of each leader share a request of 26 records, where each would
+/// have its own: fewer requests, the same bytes, and nobody waits longer than the
+/// linger.
+#[test]
+fn requests_that_take_all_of_a_leaders_batches_cost_less() {
+    let simulated = |sends: Sends| {
+        let mut input = small("15K/s");
+        (input.partitions, input.producers, input.sends) = (300, 1, sends);
+        let answer = simulate(&input).expect("sound");
+        ["busiest CPU", "busiest disk", "response p50"].map(|name| mid(&answer, name))
+    };
+    let [cpu, disk, p50] = simulated(Sends::Leader);
+    let [cpu_alone, disk_alone, p50_alone] = simulated(Sends::Partition);
+    assert!(cpu < cpu_alone * 0.7, "{cpu} and {cpu_alone}");
+    assert!((disk / disk_alone - 1.0).abs() < 0.1, "{disk}, {disk_alone}");
+    assert!(p50 < p50_alone, "{p50} and {p50_alone}");
+}
+
+/// What was acknowledged while the budget lasted says how fast the rest goes: a
+/// backlog that takes 30 s is not given up after a second.
+#[test]
+fn a_backlog_beyond_the_budget_is_extended() {
+    let drained = |budget: u32| {
+        let mut input = small("100K/s");
+        input.producers = 1;
+        (input.budget, input.failure) = (budget, Some(Failure::default()));
+        input.machine.disk.value = of("150MB/s");
+        mid(&simulate(&input).expect("sound"), "backlog drained after")
+    };
+    let (short, long) = (drained(4000), drained(15_000));
+    assert!(short > 10.0 && (short / long - 1.0).abs() < 0.2, "{short}, {long}");
+}
+
 #[test]
 fn without_copies_a_lost_brokers_partitions_stay_away() {
     let mut input = small("20K/s");
