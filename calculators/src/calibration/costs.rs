@@ -162,18 +162,28 @@ fn cpu(cells: &Cells<'_>) -> Result<CpuCost, String> {
         ));
     }
     let (seconds_per_batch, seconds_per_byte) = line(&batches);
+    let requests: Vec<f64> = cells.groups.iter().map(requests).collect();
     let run = cells
         .groups
         .first()
         .map_or_else(String::new, |s| s.run.name.clone());
     Ok(CpuCost {
         seconds_per_batch,
+        requests_per_batch: requests.iter().sum::<f64>() / requests.len().max(1) as f64,
         seconds_per_byte,
         smallest_batch: smallest,
         largest_batch: largest,
         run,
         n: u32::try_from(batches.len()).unwrap_or(u32::MAX),
     })
+}
+
+/// Requests that a batch makes: its producer's, and a fetch by each group.
+fn requests(setting: &Setting<'_>) -> f64 {
+    match setting.count("consumer.count") > 0.0 {
+        true => 1.0 + setting.count("consumer.groups"),
+        false => 1.0,
+    }
 }
 
 /// Bytes of a cell's batches, and the broker's CPU seconds for one.

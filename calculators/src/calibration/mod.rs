@@ -101,6 +101,9 @@ pub struct Measured {
 pub struct CpuCost {
     /// For a batch, whatever its size.
     pub seconds_per_batch: f64,
+    /// Requests that it made: the producer's, and a fetch by each group.
+    #[serde(default = "one_request")]
+    pub requests_per_batch: f64,
     /// For a byte, uncompressed.
     pub seconds_per_byte: f64,
     /// The smallest batch measured, in bytes.
@@ -222,7 +225,21 @@ impl Calibration {
     }
 }
 
+const fn one_request() -> f64 {
+    1.0
+}
+
 impl CpuCost {
+    /// CPU time of a request, whatever its size: those of a batch are taken to cost
+    /// the same.
+    pub fn per_request(&self) -> Parameter<Span> {
+        let seconds = self.seconds_per_batch / self.requests_per_batch.max(1.0);
+        Parameter {
+            value: Span::from_nanos((seconds * 1e9).round() as u64),
+            ..self.per_gb(1)
+        }
+    }
+
     /// CPU time of 10^9 bytes in batches of `batch` bytes.
     pub fn per_gb(&self, batch: u64) -> Parameter<Span> {
         let seconds = (self.seconds_per_batch / batch.max(1) as f64 + self.seconds_per_byte) * 1e9;

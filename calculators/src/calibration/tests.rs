@@ -208,6 +208,8 @@ fn the_brokers_cpu_is_so_much_a_batch_and_so_much_a_byte() {
     let cost = found.broker_cpu.expect("sizes differ");
     assert!((cost.seconds_per_batch - 30e-6).abs() < 1e-9, "{cost:?}");
     assert!((cost.seconds_per_byte - 0.5e-9).abs() < 1e-13, "{cost:?}");
+    // One produce request and one fetch.
+    assert_eq!(cost.per_request().value, Span::from_nanos(15_000));
     let found = Calibration::of(&[run("one size", vec![cpu(10.0)])]).expect("runs");
     assert!(
         found

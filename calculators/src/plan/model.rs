@@ -45,14 +45,10 @@ pub fn model(
     machine.disk = middle(&input.writes);
     machine.link = machine.link.clone().or_user(input.link);
     if let Some(cpu) = calibration.and_then(|found| found.broker_cpu.as_ref()) {
-        let provenance = cpu.per_gb(1).provenance;
-        machine.request = Parameter {
-            value: Span::from_nanos((cpu.seconds_per_batch * 1e9).round() as u64),
-            provenance: provenance.clone(),
-        };
+        machine.request = cpu.per_request();
         machine.gigabyte = Parameter {
             value: Span::from_nanos((cpu.seconds_per_byte * 1e18).round() as u64),
-            provenance,
+            ..cpu.per_gb(1)
         };
     }
     let failure = Failure::default();

@@ -135,7 +135,11 @@ impl Shape {
             parts: request.parts,
             by_leader: input.sends == Sends::Leader,
             requests: rate / request.records,
-            filling: if full <= 1.0 { 0.0 } else { request.filling * NANOS },
+            filling: if full <= 1.0 {
+                0.0
+            } else {
+                request.filling * NANOS
+            },
             half_trip: nanos(input.round_trip.value.secs_f64() / 2.0),
             calls: input.calls.as_ref().map(|calls| calls.value.curve()),
             request: machine.request.value.nanos() as f64,

@@ -200,7 +200,11 @@ fn recovery(
                 spread(drained),
                 because,
             )?,
-            false => line.text("backlog drained after", "never", "what arrives keeps the brokers too busy"),
+            false => line.text(
+                "backlog drained after",
+                "never",
+                "what arrives keeps the brokers too busy",
+            ),
         }
         let draining: Vec<&Phase> = after.iter().map(|a| &a.draining).collect();
         let worst = over(&draining, |phase| phase.response.percentile_us(99.0) / 1e6);

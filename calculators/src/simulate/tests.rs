@@ -237,7 +237,10 @@ fn requests_that_take_all_of_a_leaders_batches_cost_less() {
     let [cpu, disk, p50] = simulated(Sends::Leader);
     let [cpu_alone, disk_alone, p50_alone] = simulated(Sends::Partition);
     assert!(cpu < cpu_alone * 0.7, "{cpu} and {cpu_alone}");
-    assert!((disk / disk_alone - 1.0).abs() < 0.1, "{disk}, {disk_alone}");
+    assert!(
+        (disk / disk_alone - 1.0).abs() < 0.1,
+        "{disk}, {disk_alone}"
+    );
     assert!(p50 < p50_alone, "{p50} and {p50_alone}");
 }
 
@@ -253,7 +256,10 @@ fn a_backlog_beyond_the_budget_is_extended() {
         mid(&simulate(&input).expect("sound"), "backlog drained after")
     };
     let (short, long) = (drained(4000), drained(15_000));
-    assert!(short > 10.0 && (short / long - 1.0).abs() < 0.2, "{short}, {long}");
+    assert!(
+        short > 10.0 && (short / long - 1.0).abs() < 0.2,
+        "{short}, {long}"
+    );
 }
 
 #[test]
