@@ -3,12 +3,14 @@
 //! The active controller handles such a request like any other and holds the
 //! response back until everything it had appended by then is committed. Any
 //! other node passes the request on in an envelope and relays the answer. When
-//! the controller is lost on the way the request begins anew with the next,
+//! the controller is lost on the way, or its term ends before it is known that
+//! what it appended is committed, the request begins anew with the next,
 //! until its time is up; then the node's own handler refuses it, in the form
 //! of its API.
 
 use crate::broker::Broker;
 use crate::connection::Connection;
+use crate::metadata::{Fate, Ground};
 use crate::outcome::{CloseReason, Outcome, Part, Response, Wake};
 use crate::outgoing::{Errand, Lane, Peer, PeerFault};
 use crate::parked::{Parked, Waiting};
@@ -22,7 +24,6 @@ use parking_lot::Mutex;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::time::{Instant, Now};
-use plimsoll_wire::types::Offset;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub(crate) struct Call {
 enum Attempt {
     Answered(Outcome),
     /// The response, and what must be committed before it leaves.
-    Committing(Response, Offset, plimsoll_wire::types::LeaderEpoch),
+    Committing(Response, Ground),
     /// Another node was asked.
     Asked(Arc<Slot>),
     /// There is no controller to ask.
@@ -100,8 +101,7 @@ impl Broker {
         if standing.active {
             return match self.run(now, connection, call, waker) {
                 Outcome::Ready(response) => {
-                    self.metadata.wait(waker);
-                    Attempt::Committing(response, self.metadata.appended(), standing.term)
+                    Attempt::Committing(response, self.metadata.ground(standing.term))
                 }
                 outcome => Attempt::Answered(outcome),
             };
@@ -208,16 +208,14 @@ impl ParkedCall {
         loop {
             match &mut self.state {
                 Attempt::Answered(outcome) => return answered(outcome),
-                Attempt::Committing(response, upto, term) => {
-                    let standing = broker.metadata.standing();
-                    if broker.metadata.offset() >= *upto && standing.committed >= *upto {
-                        return Some(std::mem::take(response));
+                Attempt::Committing(response, ground) => {
+                    // First, or what is published meanwhile would wake nobody.
+                    broker.metadata.wait(&self.waker);
+                    match broker.metadata.fate(*ground) {
+                        Fate::Kept => return Some(std::mem::take(response)),
+                        Fate::Open => return None,
+                        Fate::Unknown => self.retry = now.mono,
                     }
-                    if standing.term == *term && (standing.active || standing.committed >= *upto) {
-                        broker.metadata.wait(&self.waker);
-                        return None;
-                    }
-                    self.retry = now.mono;
                 }
                 Attempt::Asked(slot) => match slot.answer.lock().take() {
                     None => return None,

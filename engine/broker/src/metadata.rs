@@ -69,6 +69,28 @@ impl Change {
     }
 }
 
+/// What an answer of the active controller rests on: all that it had appended
+/// when it was worked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ground {
+    /// The term in which it was appended.
+    pub(crate) term: LeaderEpoch,
+    /// The offset of the last record.
+    pub(crate) upto: Offset,
+}
+
+/// What became of what was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is not committed yet.
+    Open,
+    /// It is committed and published here.
+    Kept,
+    /// Its term has ended, and whether it is committed is not known: by now
+    /// another leader's records may lie in its place.
+    Unknown,
+}
+
 /// Committed records that this node has yet to act on.
 pub(crate) struct Step {
     /// The image with them.
@@ -87,6 +109,9 @@ struct Seat {
     at: Offset,
     /// What was appended here and is not committed, oldest first.
     in_flight: VecDeque<Flight>,
+    /// The last term in which this node was active, and how much was committed
+    /// while it was.
+    kept: Ground,
     todo: VecDeque<Step>,
 }
 
@@ -125,6 +150,10 @@ impl Metadata {
                 image,
                 at,
                 in_flight: VecDeque::new(),
+                kept: Ground {
+                    term: LeaderEpoch::NONE,
+                    upto: Offset(-1),
+                },
                 todo: VecDeque::new(),
             }),
             applier: Mutex::new(()),
@@ -174,10 +203,30 @@ impl Metadata {
         self.standing().active
     }
 
-    /// The offset of the last record that was appended here, committed or not.
-    pub(crate) fn appended(&self) -> Offset {
+    /// All that was appended here in a term, committed or not.
+    pub(crate) fn ground(&self, term: LeaderEpoch) -> Ground {
         let seat = self.seat.lock();
-        seat.in_flight.back().map_or(seat.at, |flight| flight.at)
+        let upto = seat.in_flight.back().map_or(seat.at, |flight| flight.at);
+        Ground { term, upto }
+    }
+
+    /// What became of what was appended. That something is committed at its
+    /// offset says nothing: once its term is over, that may be another's.
+    pub(crate) fn fate(&self, of: Ground) -> Fate {
+        let (kept, standing) = {
+            let seat = self.seat.lock();
+            (seat.kept, seat.quorum.standing())
+        };
+        if kept.term == of.term && kept.upto >= of.upto {
+            match self.offset() >= of.upto {
+                true => Fate::Kept,
+                false => Fate::Open,
+            }
+        } else if standing.term == of.term && standing.active {
+            Fate::Open
+        } else {
+            Fate::Unknown
+        }
     }
 
     /// Works a change out and appends it when `keep` says so. Answers with what
@@ -313,7 +362,13 @@ impl Seat {
         for batch in effects.committed {
             self.commit(batch)?;
         }
-        if !self.quorum.standing().active {
+        let standing = self.quorum.standing();
+        if standing.active {
+            self.kept = Ground {
+                term: standing.term,
+                upto: self.at,
+            };
+        } else {
             self.in_flight.clear();
         }
         Ok(effects.messages)

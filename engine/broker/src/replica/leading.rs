@@ -155,10 +155,11 @@ impl Leading {
             .collect()
     }
 
-    /// A follower fetches. Answers whether it is one.
+    /// A follower fetches. Answers whether it is one. What an earlier run had
+    /// the present one may have lost.
     pub(crate) fn hear(&mut self, heard: Heard, log_end: Offset) -> bool {
         let found = self.followers.iter_mut().find(|f| f.node == heard.node);
-        let Some(follower) = found else {
+        let Some(follower) = found.filter(|follower| heard.run >= follower.run) else {
             return false;
         };
         if heard.from >= log_end {
@@ -348,6 +349,20 @@ mod tests {
         assert_eq!(leading.high_watermark(Offset(20)), Some(Offset(15)));
         leading.refused(5);
         assert_eq!(leading.high_watermark(Offset(20)), Some(Offset(20)));
+    }
+
+    #[test]
+    fn what_an_earlier_run_of_a_follower_had_does_not_count() {
+        let mut leading = leading(&[1, 2]);
+        hear(&mut leading, 2, 9, 1, 10);
+        let earlier = Heard {
+            node: NodeId(2),
+            run: BrokerEpoch(6),
+            from: Offset(10),
+            at: at(2),
+        };
+        assert!(!leading.hear(earlier, Offset(10)));
+        assert_eq!(leading.high_watermark(Offset(10)), Some(Offset(9)));
     }
 
     #[test]

@@ -9,20 +9,25 @@ use kafka_protocol::messages::{
     MetadataRequest, MetadataResponse, TopicName, UpdateFeaturesRequest, UpdateFeaturesResponse,
     describe_quorum_request,
 };
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use plimsoll_broker::Connection;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
 use std::time::Duration;
 
-/// Creates a topic by way of a node; the error code.
-pub fn create(world: &mut World, node: usize, name: &str, partitions: i32, replicas: i16) -> i16 {
+fn creation(name: &str, partitions: i32, replicas: i16) -> CreateTopicsRequest {
     let topic = CreatableTopic::default()
         .with_name(TopicName(StrBytes::from_string(name.to_owned())))
         .with_num_partitions(partitions)
         .with_replication_factor(replicas);
-    let query = CreateTopicsRequest::default()
+    CreateTopicsRequest::default()
         .with_topics(vec![topic])
-        .with_timeout_ms(10_000);
+        .with_timeout_ms(10_000)
+}
+
+/// Creates a topic by way of a node; the error code.
+pub fn create(world: &mut World, node: usize, name: &str, partitions: i32, replicas: i16) -> i16 {
+    let query = creation(name, partitions, replicas);
     let response: CreateTopicsResponse = world.ask(node, ApiKey::CreateTopics, 7, &query);
     response.topics[0].error_code
 }
@@ -220,4 +225,36 @@ fn features_are_lowered_and_raised_and_stay_so_under_the_next_controller() {
     let (code, _) = update(&mut world, "group.version", 1, 1);
     assert_eq!(code, ErrorCode::None);
     assert_eq!(level(&world, next), Some(1));
+}
+
+/// Seed 821 of three nodes: a controller was cut off with a topic that it had
+/// appended, and was deposed; when what its successor wrote reached as far, it
+/// told the client that the topic was made, though the log had it no more.
+#[test]
+fn a_deposed_controller_tells_nobody_that_what_it_appended_is_kept() {
+    let mut world = World::ready(3, &[]);
+    let old = world.controller().expect("one is active");
+    let mut body = bytes::BytesMut::new();
+    let query = creation("orders", 1, 1);
+    query.encode(&mut body, 7).expect("it encodes");
+    world.isolate(old, true);
+    let mut connection = Connection::new(None);
+    let begun = world.begin(old, &mut connection, (ApiKey::CreateTopics, 7), &body);
+    world.until("another controls", |world| {
+        (1..=3).any(|node| node != old && world.broker(node).is_active_controller())
+    });
+    let next = (1..=3).find(|node| *node != old && world.broker(*node).is_active_controller());
+    let next = next.expect("another controls");
+    // More than what the old one had appended.
+    assert_eq!(create(&mut world, next, "other", 9, 2), 0);
+    world.isolate(old, false);
+    world.until("the old one has heard", |world| {
+        world.broker(old).image().topic("other").is_some()
+    });
+    assert!(world.broker(old).image().topic("orders").is_none());
+    let mut answer = world.finish(begun);
+    let response = CreateTopicsResponse::decode(&mut answer, 7).expect("it decodes");
+    assert_eq!(response.topics[0].error_code, 0, "made by the next one");
+    let known = world.broker(next).image();
+    assert!(known.topic("orders").is_some(), "it is there when told of");
 }

@@ -387,13 +387,31 @@ impl World {
         &mut self,
         node: usize,
         connection: &mut Connection,
-        (api, version): (ApiKey, i16),
+        api: (ApiKey, i16),
         body: &[u8],
     ) -> Bytes {
-        let frame = frame(api, version, body);
+        let begun = self.begin(node, connection, api, body);
+        self.finish(begun)
+    }
+
+    /// Asks a node something; time stands still.
+    pub fn begin(
+        &self,
+        node: usize,
+        connection: &mut Connection,
+        api: (ApiKey, i16),
+        body: &[u8],
+    ) -> Begun {
+        let frame = frame(api.0, api.1, body);
         let wake: Arc<dyn Wake> = Arc::new(Deaf);
         let outcome = self.broker(node).handle(self.now, connection, frame, &wake);
-        let response = match outcome {
+        Begun { node, api, outcome }
+    }
+
+    /// Lets time pass until a node answers. The answer's body.
+    pub fn finish(&mut self, begun: Begun) -> Bytes {
+        let (node, (api, version)) = (begun.node, begun.api);
+        let response = match begun.outcome {
             Outcome::Ready(response) => response,
             Outcome::Parked(mut parked) => {
                 let end = self.now.mono.after(PATIENCE);
@@ -412,6 +430,13 @@ impl World {
         ResponseHeader::decode(&mut rest, header).expect("a header");
         rest
     }
+}
+
+/// A request whose answer nobody has asked for yet.
+pub struct Begun {
+    node: usize,
+    api: (ApiKey, i16),
+    outcome: Outcome,
 }
 
 /// A request with its header.
