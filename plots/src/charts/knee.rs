@@ -1,5 +1,9 @@
 //! Latency against rate, up to the knee: every rate that the searches tried, with
 //! the objective, and the interval in which the answer lies.
+//!
+//! A search ends with rates that lie close together, of which some failed and some
+//! were held. A line through all of them would be a fence of spikes: it joins what
+//! was held, and goes on to the first rate above that failed.
 
 use super::Context;
 use super::bands::{Band, Edges};
@@ -30,8 +34,16 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
             1 => String::new(),
             _ => sweep.label(group),
         };
-        let lines = searches.iter().map(|search| probes(search));
-        for (repeat, points) in lines.enumerate().filter(|(_, points)| !points.is_empty()) {
+        for (repeat, search) in searches.iter().enumerate() {
+            let (points, beside) = curve(probes(search));
+            series.extend(beside.into_iter().map(|point| Series {
+                label: String::new(),
+                role: Role::Series(at),
+                points: vec![point],
+            }));
+            if points.is_empty() {
+                continue;
+            }
             // One name for all repeats of a setting, at the last.
             let label = if repeat + 1 == searches.len() {
                 &label
@@ -48,8 +60,8 @@ pub(super) fn scene(context: &Context<'_>) -> Option<Scene> {
     let searches: Vec<&Search> = shown.iter().flat_map(|(_, all)| all).copied().collect();
     let mut lead: Vec<String> = context.caveat.map(str::to_string).into_iter().collect();
     lead.push(
-        "A line for each search: every rate it tried, a ring where that failed. Its samples are in \
-         no other chart."
+        "A line for each search, through the rates that it held to the first that failed; a dot \
+         for every rate it tried, a ring where that failed. Its samples are in no other chart."
             .to_string(),
     );
     if shown.len() < found.len() {
@@ -114,12 +126,40 @@ fn searches<'g>(group: &'g Group<'_>) -> impl Iterator<Item = &'g Search> {
     group.valid().filter_map(of)
 }
 
-/// The rates tried, from low to high; those at which nothing was acknowledged
-/// have no latency and no place.
+/// Rates closer than this are one, of which the last try counts.
+const SAME: f64 = 0.01;
+
+/// The points of a search that its line joins, from low to high, and those that
+/// stand beside it; `probes` are in the order in which they were tried.
+fn curve(probes: Vec<Point>) -> (Vec<Point>, Vec<Point>) {
+    let (failed, held): (Vec<Point>, Vec<Point>) =
+        probes.into_iter().partition(|point| point.failed);
+    let (mut line, mut beside): (Vec<Point>, Vec<Point>) = (Vec::new(), Vec::new());
+    for point in held {
+        let same = |other: &Point| (other.x / point.x - 1.0).abs() < SAME;
+        beside.extend(line.extract_if(.., |other| same(other)));
+        line.push(point);
+    }
+    line.sort_by(|a, b| a.x.total_cmp(&b.x));
+    let limit = line.last().map_or(0.0, |point| point.x);
+    let above = failed.iter().filter(|point| point.x > limit);
+    let knee = above
+        .min_by(|a, b| a.x.total_cmp(&b.x))
+        .map(|point| point.x);
+    for point in failed {
+        match knee == Some(point.x) && line.last().is_none_or(|last| last.x < point.x) {
+            true => line.push(point),
+            false => beside.push(point),
+        }
+    }
+    (line, beside)
+}
+
+/// The rates tried, in that order; those at which nothing was acknowledged have no
+/// latency and no place.
 fn probes(search: &Search) -> Vec<Point> {
-    let mut points: Vec<Point> = search
-        .probes
-        .iter()
+    let probes = search.probes.iter();
+    probes
         .filter_map(|probe| {
             Some(Point {
                 x: probe.records_per_s,
@@ -129,9 +169,7 @@ fn probes(search: &Search) -> Vec<Point> {
             })
         })
         .filter(|point| point.x > 0.0)
-        .collect();
-    points.sort_by(|a, b| a.x.total_cmp(&b.x));
-    points
+        .collect()
 }
 
 /// The interval that holds the maximum: from the lowest that was held to the
@@ -149,4 +187,44 @@ fn common(mut values: impl Iterator<Item = f64>) -> Option<f64> {
     let first = values.next()?;
     let same = values.all(|value| value == first);
     (same && first > 0.0).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_joins_what_was_held_up_to_the_first_rate_that_failed() {
+        let point = |(x, y, failed): (f64, f64, bool)| Point {
+            x,
+            y,
+            range: None,
+            failed,
+        };
+        let tried = [
+            (20.0, 1.0, false),
+            (40.0, 2.0, false),
+            (80.0, 900.0, true),
+            (60.0, 30.0, true),
+            (50.0, 3.0, false),
+            (55.0, 60.0, true),
+            (50.1, 4.0, false),
+            (45.0, 80.0, true),
+        ];
+        let (line, beside) = curve(tried.map(point).to_vec());
+        let at = |points: &[Point]| points.iter().map(|p| (p.x, p.y)).collect::<Vec<_>>();
+        assert_eq!(
+            at(&line),
+            [(20.0, 1.0), (40.0, 2.0), (50.1, 4.0), (55.0, 60.0)]
+        );
+        assert_eq!(
+            at(&beside),
+            [(50.0, 3.0), (80.0, 900.0), (60.0, 30.0), (45.0, 80.0)]
+        );
+        let (line, beside) = curve(vec![point((20.0, 1.0, true)), point((10.0, 1.0, true))]);
+        assert_eq!(
+            (at(&line), at(&beside)),
+            (vec![(10.0, 1.0)], vec![(20.0, 1.0)])
+        );
+    }
 }
