@@ -131,7 +131,10 @@ pub fn code_name(code: i16) -> String {
     ResponseError::try_from_code(code).map_or_else(|| "none".to_owned(), |error| error.to_string())
 }
 
-/// Whether the same request may succeed later.
+/// Whether the same request may succeed later. That a transaction is still being
+/// ended is over in a moment, whatever the codec's table says: Kafka's own producer
+/// asks again.
 pub fn is_retriable(code: i16) -> bool {
-    ResponseError::try_from_code(code).is_some_and(|error| error.is_retriable())
+    ResponseError::try_from_code(code)
+        .is_some_and(|error| error.is_retriable() || error == ResponseError::ConcurrentTransactions)
 }

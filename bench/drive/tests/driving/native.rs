@@ -338,6 +338,21 @@ fn transactions_are_committed_and_aborted_and_only_the_committed_seen() {
     );
 }
 
+/// A run of transactions against Apache Kafka ended with CONCURRENT_TRANSACTIONS, which
+/// the codec's table of errors does not call retriable.
+#[test]
+fn a_transaction_waits_for_the_end_of_the_one_before() {
+    let behaviour = Behaviour {
+        ends_slowly: true,
+        ..Behaviour::default()
+    };
+    let sets = [&[RATE][..], &TRANSACTIONS].concat();
+    let result = run_against(behaviour, &sets).expect("the run ends");
+    let (committed, _) = shares(&result);
+    assert!(result.verified.is_clean(), "{:?}", result.verified);
+    assert_eq!(result.verified.consumed, committed);
+}
+
 #[test]
 fn records_of_aborted_transactions_that_are_seen_are_counted() {
     let behaviour = Behaviour {

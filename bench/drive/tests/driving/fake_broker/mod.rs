@@ -68,6 +68,9 @@ pub struct Behaviour {
     pub script: Script,
     /// Aborted transactions are kept from readers of committed records.
     pub hides_aborted: bool,
+    /// A transaction is still being ended when its producer begins the next one, and
+    /// every other request to add partitions is refused for it.
+    pub ends_slowly: bool,
     /// Records that it takes in a second, one after the other; no bound when
     /// unset.
     pub records_per_second: Option<f64>,
@@ -78,6 +81,7 @@ impl Default for Behaviour {
         Self {
             script: |_| Action::Append,
             hides_aborted: true,
+            ends_slowly: false,
             records_per_second: None,
         }
     }
@@ -117,6 +121,8 @@ struct Fake {
     port: u16,
     behaviour: Behaviour,
     produced: AtomicU64,
+    /// Requests to add partitions to a transaction.
+    added: AtomicU64,
     state: Mutex<State>,
     /// When all that was taken so far is done.
     busy_until: Mutex<Instant>,
@@ -132,6 +138,7 @@ pub fn start(behaviour: Behaviour) -> String {
         port: address.port(),
         behaviour,
         produced: AtomicU64::new(0),
+        added: AtomicU64::new(0),
         state: Mutex::default(),
         busy_until: Mutex::new(Instant::now()),
     });
@@ -212,7 +219,9 @@ impl Fake {
             }
             24 => {
                 let request = read::<AddPartitionsToTxnRequest>(body, version)?;
-                let response = transactions::add(&request);
+                let before = self.added.fetch_add(1, Ordering::Relaxed);
+                let refused = self.behaviour.ends_slowly && before.is_multiple_of(2);
+                let response = transactions::add(&request, refused);
                 put::<AddPartitionsToTxnRequest>(out, correlation, version, &response)
             }
             26 => {

@@ -2,6 +2,7 @@
 
 use super::{Fake, Partition, next_offset};
 use bytes::Bytes;
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
 };
@@ -93,11 +94,18 @@ pub fn coordinator(port: u16) -> FindCoordinatorResponse {
         .with_port(i32::from(port))
 }
 
-/// Every partition is welcome.
-pub fn add(request: &AddPartitionsToTxnRequest) -> AddPartitionsToTxnResponse {
+/// Every partition is welcome, unless the producer's last transaction is said to be
+/// on its way still.
+pub fn add(request: &AddPartitionsToTxnRequest, still_ending: bool) -> AddPartitionsToTxnResponse {
+    let code = match still_ending {
+        true => ResponseError::ConcurrentTransactions.code(),
+        false => 0,
+    };
     let topics = request.v3_and_below_topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
-            AddPartitionsToTxnPartitionResult::default().with_partition_index(*partition)
+            AddPartitionsToTxnPartitionResult::default()
+                .with_partition_index(*partition)
+                .with_partition_error_code(code)
         });
         AddPartitionsToTxnTopicResult::default()
             .with_name(topic.name.clone())
