@@ -50,34 +50,61 @@ impl Calls {
         }
     }
 
-    /// The quantiles, as nines (the digits of 1 ÷ (1 − q)) and nanoseconds.
+    /// The quantiles, as nines (the digits of 1 ÷ (1 − q)) and logarithms of
+    /// nanoseconds.
     pub(super) fn curve(self) -> Curve {
-        let nanos = |span: Span| span.nanos() as f64;
+        let log = |span: Span| (span.nanos().max(1) as f64).ln();
         Curve([
-            (2_f64.log10(), nanos(self.p50)),
-            (1.0, nanos(self.p90)),
-            (2.0, nanos(self.p99)),
-            (3.0, nanos(self.p999)),
+            (2_f64.log10(), log(self.p50)),
+            (1.0, log(self.p90)),
+            (2.0, log(self.p99)),
+            (3.0, log(self.p999)),
         ])
     }
 }
 
-/// Quantiles between which a straight line over the nines is drawn. Half of all
-/// calls take the median: what lies below it matters to nobody. Beyond the last
-/// the line goes on for one more nine.
+/// Quantiles between which the logarithm of the time rises evenly with the nines:
+/// a tail that falls as a power, as those of threads that wait for a core do. Half
+/// of all calls take the median: what lies below it matters to nobody.
+///
+/// Up to the 99th percentile each call is drawn for itself. What lies beyond are
+/// pauses of a core, taken by the hypervisor or by somebody else's work. They last
+/// longer than the whole way of a write, so that one hits it once however many
+/// threads it still calls, and two followers at once: [`Curve::pause`] is drawn for
+/// the way as a whole. Nothing takes longer than the last quantile: nobody has
+/// measured how much.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Curve([(f64, f64); 4]);
 
+/// The share of calls that are pauses, and its nines.
+const PAUSES: f64 = 0.01;
+const PAUSES_NINES: f64 = 2.0;
+
 impl Curve {
-    /// One call's time in nanoseconds.
+    /// One call's time in nanoseconds, without pauses.
     pub(super) fn draw(&self, rng: &mut impl Rng) -> f64 {
-        let last = self.0[3].0 + 1.0;
-        let nines = -(1.0 - rng.random::<f64>()).log10();
-        let nines = nines.clamp(self.0[0].0, last);
+        self.at(nines(rng).min(PAUSES_NINES))
+    }
+
+    /// What a pause adds to a way on which so many threads are called.
+    pub(super) fn pause(&self, rng: &mut impl Rng, calls: u32) -> f64 {
+        match rng.random::<f64>() < PAUSES * f64::from(calls) {
+            true => self.at(PAUSES_NINES + nines(rng)),
+            false => 0.0,
+        }
+    }
+
+    fn at(&self, nines: f64) -> f64 {
+        let nines = nines.clamp(self.0[0].0, self.0[3].0);
         let above = (1..3).find(|at| nines <= self.0[*at].0).unwrap_or(3);
         let ((from, low), (to, high)) = (self.0[above - 1], self.0[above]);
-        low + (high - low) * (nines - from) / (to - from)
+        (low + (high - low) * (nines - from) / (to - from)).exp()
     }
+}
+
+/// Of a quantile by chance.
+fn nines(rng: &mut impl Rng) -> f64 {
+    -(1.0 - rng.random::<f64>()).log10()
 }
 
 #[cfg(test)]
@@ -96,15 +123,39 @@ mod tests {
         }
     }
 
+    fn sorted(mut draw: impl FnMut(&mut ChaCha8Rng) -> f64) -> Vec<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut drawn: Vec<f64> = (0..400_000).map(|_| draw(&mut rng) / 1e3).collect();
+        drawn.sort_by(f64::total_cmp);
+        drawn
+    }
+
+    #[track_caller]
+    fn check(drawn: &[f64], quantile: f64, known: f64) {
+        let found = drawn[(quantile * drawn.len() as f64) as usize];
+        assert!((found / known - 1.0).abs() < 0.05, "{quantile}: {found}");
+    }
+
     #[test]
     fn what_is_drawn_has_the_quantiles_that_were_given() {
-        let calls = micros(20, 60, 400, 3000);
-        let (curve, mut rng) = (calls.curve(), ChaCha8Rng::seed_from_u64(1));
-        let mut drawn: Vec<f64> = (0..400_000).map(|_| curve.draw(&mut rng) / 1e3).collect();
-        drawn.sort_by(f64::total_cmp);
-        for (quantile, known) in [(0.5, 20.0), (0.9, 60.0), (0.99, 400.0), (0.999, 3000.0)] {
-            let found = drawn[(quantile * drawn.len() as f64) as usize];
-            assert!((found / known - 1.0).abs() < 0.05, "{quantile}: {found}");
+        let curve = micros(20, 60, 400, 3000).curve();
+        let drawn = sorted(|rng| curve.draw(rng));
+        for (quantile, known) in [(0.5, 20.0), (0.9, 60.0), (0.99, 400.0), (0.999, 400.0)] {
+            check(&drawn, quantile, known);
+        }
+    }
+
+    /// Ten calls, of which one in a hundred is a pause and one in a thousand takes
+    /// 3 ms: one way in ten is paused, and one in a hundred for 3 ms.
+    #[test]
+    fn a_way_is_paused_once() {
+        let curve = micros(20, 60, 400, 3000).curve();
+        let drawn = sorted(|rng| curve.pause(rng, 10));
+        let paused = drawn.iter().filter(|pause| **pause > 0.0).count();
+        check(&[paused as f64], 0.0, 40_000.0);
+        let between = (400.0_f64 * 3000.0).sqrt();
+        for (nines, known) in [(1.5, between), (2.0, 3000.0)] {
+            check(&drawn, 1.0 - 10_f64.powf(-nines), known);
         }
     }
 

@@ -264,6 +264,14 @@ impl<'s> World<'s> {
         }
     }
 
+    /// What a core's pause adds to a way on which so many threads are called.
+    fn pause(&mut self, calls: u32) -> Nanos {
+        match &self.shape.calls {
+            Some(curve) => curve.pause(&mut self.rng, calls) as Nanos,
+            None => 0,
+        }
+    }
+
     /// Time until a called thread runs.
     fn call(&mut self) -> Nanos {
         match &self.shape.calls {

@@ -2,7 +2,7 @@
 //! asked of them. No broker on this machine can be faster.
 //!
 //! Each is measured for a fraction of a second, enough for two digits; the chain of
-//! calls, whose tail matters, for two seconds.
+//! calls, whose tail matters, for four.
 
 use super::chain;
 use hdrhistogram::Histogram;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const SPAN: Duration = Duration::from_millis(400);
 /// How long chains of calls are measured: for the 99.9th percentile of 9 calls
 /// 500 times a second.
-const CHAIN_SPAN: Duration = Duration::from_secs(2);
+const CHAIN_SPAN: Duration = Duration::from_secs(4);
 /// The size of one write, one record batch.
 const BATCH_BYTES: usize = 64 * 1024;
 /// The most that is written to the disk.

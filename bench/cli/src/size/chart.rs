@@ -85,7 +85,7 @@ fn axis(axis: &Axis) -> CurveAxis {
         },
         format: match axis.unit {
             Unit::Bytes => |value| Unit::Bytes.brief(rounded(value)),
-            Unit::Dollars => |value| Unit::Dollars.show(rounded(value)),
+            Unit::Dollars => |value| format!("${}", Unit::Count.show(rounded(value))),
             Unit::Share => |value| Unit::Share.show(rounded(value)),
             _ => |value| Unit::Count.show(rounded(value)),
         },

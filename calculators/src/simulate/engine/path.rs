@@ -8,6 +8,12 @@ use rand::seq::index;
 
 /// Threads of a follower that hand its next fetch on.
 const HAND_OVERS: u32 = 2;
+/// Threads that are called on the way of a write that is replicated before it is
+/// answered: the producer's timer, the leader, the parked fetch, the follower and
+/// its two, the leader, the request that waits, the producer.
+const CALLS_REPLICATED: u32 = 9;
+/// Without replicas: the timer, the leader, the producer.
+const CALLS_ALONE: u32 = 3;
 /// Most bytes of a fetch's answer: `replica.fetch.response.max.bytes`.
 const FETCH_BYTES: f64 = 10_485_760.0;
 /// The part of a fetch's CPU time that is spent when it comes; the rest, when it
@@ -206,11 +212,12 @@ impl World<'_> {
         }
     }
     fn acknowledge(&mut self, id: u32) {
-        // The request that waits is called, then the producer.
-        let woken = match self.shape.acks_all {
-            true => self.call() + self.call(),
-            false => self.call(),
+        let (waits, way) = match self.shape.acks_all && self.shape.replication > 1 {
+            // The request that waits is called, then the producer.
+            true => (self.call(), CALLS_REPLICATED),
+            false => (0, CALLS_ALONE),
         };
+        let woken = waits + self.call() + self.pause(way);
         let answered = self.now + self.shape.half_trip + woken;
         let request = self.requests.of(id);
         self.acknowledged += request.marks.len() as u64;
@@ -268,10 +275,16 @@ impl World<'_> {
     }
 
     fn consumed(&mut self, id: u32) {
+        // The consumer and its parked fetch, in the place of the producer and its
+        // request that waits.
+        let pause = match self.shape.replication > 1 {
+            true => self.pause(CALLS_REPLICATED),
+            false => self.pause(CALLS_ALONE + 1),
+        };
         let batch = self.batches.of(id);
         if batch.measured && self.measuring {
             let records = batch.records.round().max(1.0) as u64;
-            let latency = self.now - batch.created;
+            let latency = self.now + pause - batch.created;
             self.phase
                 .end_to_end
                 .record_ns_times(latency as i64, records);
