@@ -72,10 +72,16 @@ class Node:
         for setting in settings:
             self.command += ["--set", setting]
         self.number = number
+        self.address = f"127.0.0.1:{ports[number - 1]}"
         self.process = None
+        # Where its log goes; to this process's own when none is named.
+        self.log = None
 
     def start(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        log = open(self.log, "a") if self.log else None
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, text=True)
+        if log:
+            log.close()
 
     def wait_ready(self):
         line = self.process.stdout.readline()

@@ -1,188 +1,140 @@
-"""cluster.py PLIMSOLL SECONDS: three nodes, a process each, one of them killed
-with -9 or paused every few seconds under load.
+"""cluster.py PLIMSOLL SECONDS [--jars DIR]: three nodes, a process each, one of them
+killed with -9 or paused every few seconds under load.
 
-A producer with acks=all (min.insync.replicas 2) and one with acks=1 keep a ledger
-each of what was acknowledged, with a sequence per key. In the end every record
-acknowledged at acks=all must be there, in order per key; what acks=1 lost is
-counted and shown. Prints how long partitions were without a leader."""
+Producers keep ledgers of what was acknowledged, with a sequence per key: librdkafka
+and, given a folder of Kafka's jars, Java's, both idempotent at acks=all with
+min.insync.replicas 2, and librdkafka at acks=1. In the end every record acknowledged at
+acks=all must be there, once and in order per key; what acks=1 lost is counted and
+shown. Prints how long partitions were without a leader, and what was acknowledged a
+second around the losses."""
 
-import collections
+import argparse
 import os
 import random
 import signal
 import sys
 import tempfile
-import threading
 import time
 
 from broker import Node, free_ports
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from ledgers import TENTHS, Java, Librdkafka
+from outages import Outage, report
 
 PARTITIONS = 6
-KEYS = 50
-
-
-class Ledger:
-    """What one producer was told is kept."""
-
-    def __init__(self, brokers, topic, acks):
-        self.topic, self.acks = topic, acks
-        self.acknowledged, self.failed = set(), 0
-        self.stop = threading.Event()
-        settings = {"bootstrap.servers": brokers, "acks": acks, "linger.ms": 5, "log_level": 0,
-                    "message.timeout.ms": 120_000, "topic.metadata.refresh.interval.ms": 1000,
-                    "reconnect.backoff.max.ms": 500}
-        if acks == "all":
-            settings["enable.idempotence"] = True
-        self.producer = Producer(settings)
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def run(self):
-        number = 0
-        while not self.stop.is_set():
-            try:
-                self.producer.produce(self.topic, b"%d" % number, b"key-%d" % (number % KEYS),
-                                      on_delivery=self.delivered)
-                number += 1
-            except BufferError:
-                self.producer.poll(0.05)
-            if number % 50 == 0:
-                self.producer.poll(0)
-                time.sleep(0.005)
-        self.producer.flush(120)
-
-    def delivered(self, error, message):
-        if error:
-            self.failed += 1
-        else:
-            self.acknowledged.add(int(message.value()))
-
-
-class Watch:
-    """Looks for partitions without a live leader, and for how long."""
-
-    def __init__(self, brokers, dead):
-        self.dead, self.gaps, self.since, self.looks = dead, [], {}, 0
-        self.admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def run(self):
-        while not self.stop.is_set():
-            try:
-                topics = self.admin.list_topics(timeout=1).topics
-            except Exception:
-                continue
-            self.looks += 1
-            now = time.monotonic()
-            for name in ("kept", "loose"):
-                for index, partition in topics[name].partitions.items() if name in topics else ():
-                    place = (name, index)
-                    if partition.leader == -1 or partition.leader in self.dead:
-                        self.since.setdefault(place, now)
-                    elif place in self.since:
-                        self.gaps.append(now - self.since.pop(place))
-            time.sleep(0.02)
+TOPICS = ["kept", "kept-java", "loose"]
+# By each producer.
+PER_SECOND = 1000
+# How long a node is gone: the session lasts 3 s, and a controller is missed first.
+SHORTEST_S, LONGEST_S = 0.5, 9
+# How long reading a partition may take.
+PATIENCE_S = 120
 
 
 def read_all(brokers, topic):
+    """The records of a topic, as (key, number), in the order of each partition."""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "check", "log_level": 0,
                          "enable.auto.commit": False})
-    values = []
     for index in range(PARTITIONS):
         place = TopicPartition(topic, index)
         low, high = consumer.get_watermark_offsets(place, timeout=30)
         consumer.assign([TopicPartition(topic, index, low)])
-        at = low
+        at, patience = low, time.monotonic() + PATIENCE_S
         while at < high:
-            got = consumer.consume(10_000, timeout=10) or sys.exit(f"cluster: {topic}-{index} ends at {at}")
-            for message in got:
+            if time.monotonic() > patience:
+                sys.exit(f"cluster: {topic}-{index} ends at {at}, {high} was promised")
+            # It waits for so many, however many there are.
+            for message in consumer.consume(min(1000, high - at), timeout=1):
                 if message.error():
                     sys.exit(f"cluster: {topic}-{index}: {message.error()}")
-                values.append((message.key(), int(message.value())))
+                yield message.key(), int(message.value())
                 at = message.offset() + 1
     consumer.close()
-    return values
+
+
+def strike(node, others, dice):
+    """Takes a node away for a while."""
+    outage = Outage(node, others, TOPICS)
+    seconds = dice.uniform(SHORTEST_S, LONGEST_S)
+    kills = dice.random() < 0.5
+    if kills:
+        node.kill()
+    else:
+        node.process.send_signal(signal.SIGSTOP)
+    outage.begin()
+    outage.watch(seconds)
+    if kills:
+        node.start()
+        node.wait_ready()
+    else:
+        node.process.send_signal(signal.SIGCONT)
+    return outage, kills
+
+
+def check(options, nodes, brokers, dice, work):
+    admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
+    kept = {"min.insync.replicas": "2"}
+    made = admin.create_topics([NewTopic(topic, PARTITIONS, 3, config={} if topic == "loose" else kept)
+                                for topic in TOPICS])
+    for future in made.values():
+        future.result(30)
+    ledgers = [Librdkafka(brokers, "kept", "all", PER_SECOND), Librdkafka(brokers, "loose", "1", PER_SECOND)]
+    if options.jars:
+        ledgers.append(Java(brokers, "kept-java", PER_SECOND, options.jars, work))
+    for ledger in ledgers:
+        ledger.start()
+    outages, kills, end = [], 0, time.monotonic() + options.seconds
+    while time.monotonic() < end:
+        time.sleep(dice.uniform(1, 3))
+        node = dice.choice(nodes)
+        outage, killed = strike(node, [other for other in nodes if other is not node], dice)
+        outages.append(outage)
+        kills += killed
+    time.sleep(5)
+    for ledger in ledgers:
+        ledger.stop()
+    for ledger in ledgers:
+        ledger.join()
+    failed = False
+    for ledger in ledgers:
+        lost, doubled, moved = ledger.judge(read_all(brokers, ledger.topic))
+        print(f"cluster: {ledger.name} at acks={ledger.acks}: {ledger.count} acknowledged, {ledger.failed} failed, "
+              f"{lost} lost, {doubled} twice, {moved} out of order", flush=True)
+        failed |= ledger.acks == "all" and bool(lost or doubled or moved or not ledger.count)
+    print(f"cluster: {kills} kills, {len(outages) - kills} pauses")
+    report(outages, ledgers, TENTHS)
+    return not failed
 
 
 def main():
-    binary, seconds = sys.argv[1], float(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plimsoll")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--jars", help="a folder of Kafka's jars")
+    options = parser.parse_args()
     seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
     print(f"cluster: seed {seed}", flush=True)
-    dice = random.Random(seed)
     ports = free_ports(3)
     brokers = ",".join(f"127.0.0.1:{port}" for port in ports)
-    with tempfile.TemporaryDirectory() as data:
-        nodes = [Node(binary, number, ports, data) for number in (1, 2, 3)]
+    with tempfile.TemporaryDirectory() as work:
+        nodes = [Node(options.plimsoll, number, ports, work) for number in (1, 2, 3)]
         for node in nodes:
+            node.log = f"{work}/node-{node.number}.log"
             node.start()
         for node in nodes:
             node.wait_ready()
         try:
-            check(nodes, brokers, dice, seconds, seed)
+            if not check(options, nodes, brokers, random.Random(seed), work):
+                for node in nodes:
+                    with open(node.log) as log:
+                        sys.stderr.writelines(f"node {node.number}: {line}" for line in log.readlines()[-20:])
+                sys.exit(f"cluster: seed {seed}: acknowledged records are missing, doubled or moved")
         finally:
             for node in nodes:
                 node.process.kill()
                 node.process.wait()
 
 
-def check(nodes, brokers, dice, seconds, seed):
-    admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
-    made = admin.create_topics([
-        NewTopic("kept", PARTITIONS, 3, config={"min.insync.replicas": "2"}),
-        NewTopic("loose", PARTITIONS, 3),
-    ])
-    for future in made.values():
-        future.result(30)
-    dead = set()
-    ledgers = [Ledger(brokers, "kept", "all"), Ledger(brokers, "loose", "1")]
-    watch = Watch(brokers, dead)
-    for each in [*ledgers, watch]:
-        each.thread.start()
-    end, kills, pauses = time.monotonic() + seconds, 0, 0
-    while time.monotonic() < end:
-        time.sleep(dice.uniform(1, 3))
-        node = dice.choice(nodes)
-        dead.add(node.number)
-        if dice.random() < 0.5:
-            node.kill()
-            kills += 1
-            time.sleep(dice.uniform(0.5, 5))
-            node.start()
-            node.wait_ready()
-        else:
-            node.process.send_signal(signal.SIGSTOP)
-            pauses += 1
-            time.sleep(dice.uniform(0.5, 6))
-            node.process.send_signal(signal.SIGCONT)
-        dead.discard(node.number)
-    time.sleep(5)
-    for each in ledgers:
-        each.stop.set()
-    for each in ledgers:
-        each.thread.join(150)
-    watch.stop.set()
-    if not watch.looks:
-        sys.exit("cluster: the watch never learned who leads")
-    failed = False
-    for ledger in ledgers:
-        values = read_all(brokers, ledger.topic)
-        lost = ledger.acknowledged - {value for _, value in values}
-        latest, moved = collections.defaultdict(lambda: -1), 0
-        for key, value in values:
-            moved += value < latest[key]
-            latest[key] = max(latest[key], value)
-        print(f"cluster: acks={ledger.acks}: {len(ledger.acknowledged)} acknowledged, "
-              f"{ledger.failed} failed, {len(lost)} lost, {moved} out of order", flush=True)
-        if ledger.acks == "all" and (lost or moved or not ledger.acknowledged):
-            failed = True
-    gaps = sorted(watch.gaps)
-    at = lambda share: gaps[min(len(gaps) - 1, int(share * len(gaps)))] if gaps else 0
-    print(f"cluster: {kills} kills, {pauses} pauses; partitions without a live leader {len(gaps)} times, "
-          f"p50 {at(0.5):.2f} s, p99 {at(0.99):.2f} s (the session timeout is 3 s of it)")
-    if failed:
-        sys.exit(f"cluster: seed {seed}: acknowledged records are missing or moved")
-
-
-main()
+if __name__ == "__main__":
+    main()

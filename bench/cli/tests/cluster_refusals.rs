@@ -138,3 +138,46 @@ fn a_node_without_a_majority_says_whom_it_waits_for() {
     let expected = format!("no controller was heard of: a majority of {voters} must run");
     assert!(said.contains(&expected), "{said}");
 }
+
+/// A second node of the same number, at another address and with a disk of its own.
+#[test]
+fn a_second_node_of_a_number_is_kept_out_and_told_so() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let voters = format!("controller.quorum.voters=1@{address}");
+    let start = |name: &str, settings: &[&str]| {
+        let mut settings = settings.to_vec();
+        settings.push(&voters);
+        let node = serve(&home.path().join(name), &settings).spawn();
+        Running(node.expect("it starts"))
+    };
+    let ready = |node: &mut Running| {
+        let mut line = String::new();
+        let stdout = node.0.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        assert!(line.starts_with("ready "), "{line}");
+    };
+    let listens = format!("listeners=PLAINTEXT://{address}");
+    let mut controller = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    controller.args(["serve", "--log", "warn", "--data"]);
+    controller.arg(home.path().join("controller"));
+    for setting in [&voters, &listens] {
+        controller.args(["--set", setting]);
+    }
+    let controller = controller.stdout(Stdio::piped()).spawn();
+    let mut controller = Running(controller.expect("it starts"));
+    ready(&mut controller);
+    let broker = ["node.id=2", "process.roles=broker"];
+    let mut first = start("first", &broker);
+    ready(&mut first);
+    let mut second = start("second", &broker);
+    let stderr = second.0.stderr.take().expect("a pipe");
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    let said = lines.find(|line| line.contains("not ready yet"));
+    let expected =
+        "controller 1 lets no second node 2 in: stop the other, or give this one another node.id";
+    let said = said.expect("it says so");
+    assert!(said.contains(expected), "{said}");
+}
