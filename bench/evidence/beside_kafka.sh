@@ -26,7 +26,8 @@ both() { # WORKLOAD [--set KEY=VALUE]…
     name=$(basename "$workload" .toml)
     shift
     "$plimsoll" run "$workload" "${short[@]}" "$@" --out "$out/$name-ours"
-    "$plimsoll" run "$workload" "${short[@]}" "$@" --out "$out/$name-kafka" --target "127.0.0.1:$port"
+    "$plimsoll" run "$workload" "${short[@]}" "$@" --out "$out/$name-kafka" \
+        --target "127.0.0.1:$port" --target-name "Apache Kafka 4.1"
     "$plimsoll" report "$out/$name-kafka" "$out/$name-ours" --out "$out/$name.html"
     "$plimsoll" compare "$out/$name-kafka" "$out/$name-ours" | tee "$out/$name.txt"
 }

@@ -94,7 +94,7 @@ fn a_slower_broker_fails_live_and_from_what_was_stored() {
     let junit = fs::read_to_string(dir.join("g.xml")).expect("written");
     assert!(junit.contains("failures=\"1\""), "{junit}");
     let markdown = fs::read_to_string(dir.join("g.md")).expect("written");
-    assert!(markdown.starts_with("### FAIL: broker_cpu"), "{markdown}");
+    assert!(markdown.starts_with("### FAIL\n\nbroker_cpu"), "{markdown}");
     for file in [
         "gate.json",
         "gate.svg",

@@ -52,7 +52,8 @@ fn several_processes_measure_as_one() {
     let home = tempfile::tempdir().expect("a directory");
     let broker = broker();
     let workers: Vec<Child> = (0..2).map(|_| worker(broker.address())).collect();
-    let output = run(home.path(), broker.address(), &["--workers", "2"]);
+    let named = ["--workers", "2", "--target-name", "a cluster"];
+    let output = run(home.path(), broker.address(), &named);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{words}");
     for worker in workers {
@@ -63,6 +64,7 @@ fn several_processes_measure_as_one() {
         assert!(words.contains("worker: the run is over"), "{words}");
     }
     let loaded = load(&home.path().join("ours")).expect("a result");
+    assert_eq!(loaded.run.target.label(), "a cluster");
     assert_eq!(loaded.run.cells.len(), 2);
     for cell in &loaded.run.cells {
         assert!(cell.verified.is_clean(), "{:?}", cell.verified);

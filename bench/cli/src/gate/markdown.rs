@@ -7,13 +7,9 @@ use std::fmt::Write as _;
 /// The whole text.
 pub fn render(report: &GateReport) -> String {
     let mut out = String::new();
-    let said = sentences(report);
-    for (at, sentence) in said.iter().enumerate() {
-        let _ = match at {
-            0 => writeln!(out, "### {}\n", escape(sentence)),
-            _ => writeln!(out, "{}\n", escape(sentence)),
-        };
-    }
+    let said = sentences(report).join("\n\n");
+    let (verdict, why) = said.split_once(": ").unwrap_or((&said, ""));
+    let _ = writeln!(out, "### {}\n\n{}\n", escape(verdict), escape(why));
     let _ = writeln!(out, "| {} |", HEADINGS.join(" | "));
     out.push_str(&"|---".repeat(HEADINGS.len()));
     out.push_str("|\n");

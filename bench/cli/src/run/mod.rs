@@ -13,6 +13,7 @@ use crate::failure::{Failure, Outcome};
 use crate::interrupt::Stop;
 use crate::worker::Rendezvous;
 use anyhow::Context as _;
+use clap::builder::NonEmptyStringValueParser;
 use place::Place;
 use plimsoll_drive::team::{Board, Lead, Summons};
 use plimsoll_workloads::Spec;
@@ -39,6 +40,10 @@ pub struct Args {
     /// Where the load goes: `embedded`, or the addresses of a Kafka cluster.
     #[arg(long, value_name = "embedded|HOST:PORT,…", default_value = "embedded")]
     target: String,
+    /// What the results call the target, which does not tell its name:
+    /// `--target-name "Apache Kafka 4.1"`.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    target_name: Option<String>,
     /// How connections to that cluster are secured: a file of Kafka's client
     /// properties, such as security.protocol and sasl.jaas.config.
     #[arg(long, value_name = "FILE")]
@@ -110,7 +115,9 @@ pub fn run(args: Args) -> Outcome {
             Some(gathered.map_err(Failure::runtime)?)
         }
     };
-    let mut session = Session::new(&plan, target, cluster, place, stop, args.quiet).led(lead);
+    let mut session = Session::new(&plan, target, cluster, place, stop, args.quiet)
+        .calling_it(args.target_name)
+        .led(lead);
     let ending = session.run();
     let shown = session.close();
     match ending {

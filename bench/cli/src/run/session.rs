@@ -85,6 +85,15 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The same, its target being called `name` in the results where it has one.
+    #[must_use]
+    pub fn calling_it(mut self, name: Option<String>) -> Self {
+        if let Some(name) = name {
+            self.result.target.software = name;
+        }
+        self
+    }
+
     /// The same, its load carried by the workers of `lead`.
     #[must_use]
     pub fn led(mut self, lead: Option<Lead>) -> Self {
