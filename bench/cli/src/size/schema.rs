@@ -34,7 +34,7 @@ impl Schema {
         let schema = registry::schema(&self.name).ok_or_else(|| {
             let names = registry::NAMES.join(", ");
             Failure::usage(anyhow!(
-                "no calculator is called {}; accepted: {names}",
+                "no calculator is called {}; accepted: {names}, plan, simulate",
                 self.name
             ))
         })?;
