@@ -4,8 +4,8 @@
 
 use crate::image::{Image, TopicImage};
 use crate::records::{
-    AccessControlEntry, ConfigChange, FeatureLevel, MetadataRecord, PartitionRecord, ProducerIds,
-    RegisterBroker, ScramCredential, TopicRecord,
+    AccessControlEntry, ClientQuota, ConfigChange, FeatureLevel, MetadataRecord, PartitionRecord,
+    ProducerIds, RegisterBroker, ScramCredential, TopicRecord,
 };
 use plimsoll_wire::types::{BrokerEpoch, NodeId};
 
@@ -39,6 +39,15 @@ impl Image {
                 id,
                 binding,
             }));
+        }
+        for (entity, quotas) in self.quotas.iter() {
+            for (key, value) in quotas {
+                out.push(MetadataRecord::ClientQuota(ClientQuota {
+                    entity: entity.clone(),
+                    key: *key,
+                    value: Some(*value),
+                }));
+            }
         }
         if self.next_producer_id.get() > 0 {
             out.push(MetadataRecord::ProducerIds(ProducerIds {

@@ -13,6 +13,7 @@ mod image;
 mod image_records;
 mod log;
 pub mod quorum;
+mod quotas;
 mod records;
 pub mod succession;
 
@@ -21,10 +22,12 @@ pub use codec::{Reader, Writer};
 pub use error::ClusterError;
 pub use image::{BrokerImage, ConfigResource, Image, PartitionImage, TopicImage};
 pub use log::StorageFault;
+pub use quotas::{ClientQuotas, QuotaShare};
 pub use records::{
     AccessControlEntry, AclBinding, AclOperation, AclPattern, AclPermission, AclResource,
-    BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, ConfigChange, FeatureLevel,
-    MetadataRecord, PartitionChange, PartitionRecord, ProducerIds, RegisterBroker,
-    RemoveAccessControlEntry, RemoveScramCredential, RemoveTopic, ResourceType, ScramCredential,
-    TopicRecord, UnregisterBroker,
+    BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, ClientQuota, ConfigChange,
+    FeatureLevel, MetadataRecord, PartitionChange, PartitionRecord, ProducerIds, QuotaEntity,
+    QuotaKey, QuotaName, QuotaValue, RegisterBroker, RemoveAccessControlEntry,
+    RemoveScramCredential, RemoveTopic, ResourceType, ScramCredential, TopicRecord,
+    UnregisterBroker,
 };

@@ -5,6 +5,7 @@
 
 mod acl;
 mod broker;
+mod quota;
 mod scram;
 mod settings;
 mod topic;
@@ -16,6 +17,7 @@ pub use acl::{
 pub use broker::{
     BrokerEndpoint, BrokerFeature, BrokerRegistrationChange, RegisterBroker, UnregisterBroker,
 };
+pub use quota::{ClientQuota, QuotaEntity, QuotaKey, QuotaName, QuotaValue};
 pub use scram::{RemoveScramCredential, ScramCredential};
 pub use settings::{ConfigChange, FeatureLevel, ProducerIds, ResourceType};
 pub use topic::{PartitionChange, PartitionRecord, RemoveTopic, TopicRecord};
@@ -55,6 +57,8 @@ pub enum MetadataRecord {
     AccessControlEntry(AccessControlEntry),
     /// Such an entry is gone.
     RemoveAccessControlEntry(RemoveAccessControlEntry),
+    /// Some clients' quota is set or removed.
+    ClientQuota(ClientQuota),
     /// Nothing, written to advance the log.
     NoOp,
     /// A broker process registered.
@@ -83,6 +87,7 @@ impl MetadataRecord {
             Self::RemoveScramCredential(record) => record.write(&mut out),
             Self::AccessControlEntry(record) => record.write(&mut out),
             Self::RemoveAccessControlEntry(record) => record.write(&mut out),
+            Self::ClientQuota(record) => record.write(&mut out),
             Self::NoOp => out.no_tags(),
             Self::RegisterBroker(record) => record.write(&mut out),
         }
@@ -100,6 +105,7 @@ impl MetadataRecord {
             Self::RemoveTopic(_) => (9, 0),
             Self::ScramCredential(_) => (11, 0),
             Self::FeatureLevel(_) => (12, 0),
+            Self::ClientQuota(_) => (14, 0),
             Self::ProducerIds(_) => (15, 0),
             Self::BrokerRegistrationChange(_) => (17, 2),
             Self::AccessControlEntry(_) => (18, 0),
@@ -133,6 +139,7 @@ impl MetadataRecord {
             (9, 0) => Self::RemoveTopic(RemoveTopic::read(from)?),
             (11, 0) => Self::ScramCredential(ScramCredential::read(from)?),
             (12, 0) => Self::FeatureLevel(FeatureLevel::read(from)?),
+            (14, 0) => Self::ClientQuota(ClientQuota::read(from)?),
             (15, 0) => Self::ProducerIds(ProducerIds::read(from)?),
             (17, 0..=2) => Self::BrokerRegistrationChange(BrokerRegistrationChange::read(from)?),
             (18, 0) => Self::AccessControlEntry(AccessControlEntry::read(from)?),
@@ -230,6 +237,22 @@ pub(crate) fn samples() -> Vec<MetadataRecord> {
         }),
         MetadataRecord::RemoveAccessControlEntry(RemoveAccessControlEntry {
             id: Uuid::from_u128(5),
+        }),
+        MetadataRecord::ClientQuota(ClientQuota {
+            entity: QuotaEntity {
+                user: Some(QuotaName::Default),
+                client: Some(QuotaName::Of("app".into())),
+            },
+            key: QuotaKey::ProducerByteRate,
+            value: QuotaValue::new(1024.5),
+        }),
+        MetadataRecord::ClientQuota(ClientQuota {
+            entity: QuotaEntity {
+                user: Some(QuotaName::Of("alice".into())),
+                client: None,
+            },
+            key: QuotaKey::ConsumerByteRate,
+            value: None,
         }),
         MetadataRecord::NoOp,
         MetadataRecord::RegisterBroker(RegisterBroker {
