@@ -22,6 +22,7 @@ use crate::observing::{Observers, Observing};
 use crate::outcome::Wake;
 use crate::outgoing::Outbox;
 use crate::producer_ids::ProducerIds;
+use crate::quotas::Quotas;
 use crate::refusal::Refusal;
 use crate::replica::{Fetchers, IsrChanges, Throttle};
 use crate::storage::DiskFaults;
@@ -58,6 +59,7 @@ pub struct Broker {
     pub(crate) commits: Commits,
     /// Who may do what; without it everyone may do everything.
     pub(crate) authorizer: Option<Arc<Authorizer>>,
+    pub(crate) quotas: Quotas,
     pub(crate) requests: Arc<Requests>,
     pub(crate) faults: Arc<DiskFaults>,
     pub(crate) membership: Membership,
@@ -110,6 +112,7 @@ impl Broker {
             cleaner: Cleaner::default(),
             commits: Commits::default(),
             authorizer: parts.config.authorizer.clone(),
+            quotas: Quotas::default(),
             requests: Arc::default(),
             faults: parts.faults,
             producer_ids: ProducerIds::default(),

@@ -1,8 +1,10 @@
 //! What the broker remembers of a connection.
 
 use crate::listener::Listener;
+use crate::quotas::Mute;
 use crate::sasl::Stage;
 use plimsoll_wire::api::ApiKey;
+use plimsoll_wire::time::Instant;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ pub struct Connection {
     pub(crate) stage: Stage,
     /// The client's software as ApiVersions named it.
     pub(crate) software: Option<Software>,
+    /// Until when it is not listened to.
+    pub(crate) mute: Arc<Mute>,
     /// Shared by all produce requests of this connection whose transactions are
     /// not verified yet.
     pub(crate) unverified: Arc<()>,
@@ -43,6 +47,7 @@ impl Connection {
             stage: Stage::first(&listener),
             listener,
             software: None,
+            mute: Arc::default(),
             unverified: Arc::default(),
         }
     }
@@ -68,6 +73,7 @@ impl Connection {
             listener: Arc::clone(&self.listener),
             stage,
             software: self.software.clone(),
+            mute: Arc::clone(&self.mute),
             unverified: Arc::default(),
         }
     }
@@ -76,6 +82,12 @@ impl Connection {
     /// decides it.
     pub fn request_bytes_max(&self) -> Option<usize> {
         (!self.stage.is_through()).then_some(self.listener.stranger_bytes_max)
+    }
+
+    /// Until when nothing may be read from it: its client did more than a quota
+    /// allows. What was answered leaves nonetheless.
+    pub fn muted_until(&self) -> Instant {
+        self.mute.ends()
     }
 
     /// Who the client is: the user that it proved to be.

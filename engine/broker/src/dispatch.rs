@@ -112,6 +112,7 @@ impl Broker {
             return self.counted(spec.key, outcome);
         }
         let has_client_id = header.client_id.is_some();
+        let frame_bytes = frame.len();
         let head = frame.split_to(body_at);
         let client_id = has_client_id.then(|| client_id(&head)).flatten();
         let request = Request {
@@ -119,6 +120,7 @@ impl Broker {
             connection,
             envelope,
             client_id,
+            frame_bytes,
             body: frame,
             waker,
         };

@@ -36,6 +36,7 @@ macro_rules! failures {
 failures! {
     AddOffsetsToTxnResponse: [];
     AllocateProducerIdsResponse: [];
+    AlterClientQuotasResponse: [entries];
     AlterConfigsResponse: [responses];
     AlterPartitionReassignmentsResponse: [] [responses partitions];
     AlterPartitionResponse: [] [topics partitions];
@@ -53,6 +54,7 @@ failures! {
     DeleteRecordsResponse: [topics partitions];
     DeleteTopicsResponse: [responses];
     DescribeAclsResponse: [];
+    DescribeClientQuotasResponse: [];
     DescribeClusterResponse: [];
     DescribeConfigsResponse: [results];
     DescribeGroupsResponse: [groups];

@@ -132,6 +132,7 @@ impl Broker {
             connection,
             envelope: call.envelope,
             client_id: None,
+            frame_bytes: call.frame.len(),
             body: BytesMut::from(body),
             waker,
         };

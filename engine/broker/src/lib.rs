@@ -60,6 +60,7 @@ mod producer_ids;
 mod pulse;
 mod quorum;
 mod quorum_log;
+mod quotas;
 mod recovery;
 mod refusal;
 mod replica;

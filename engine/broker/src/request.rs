@@ -24,6 +24,8 @@ pub(crate) struct Request<'a> {
     pub(crate) envelope: Envelope,
     /// The client's name for itself.
     pub(crate) client_id: Option<&'a str>,
+    /// The bytes of its frame.
+    pub(crate) frame_bytes: usize,
     /// The body, which the guard has passed.
     pub(crate) body: BytesMut,
     /// Told when the request, once parked, may be answered.

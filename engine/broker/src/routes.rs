@@ -124,6 +124,11 @@ pub(crate) const ROUTES: &[Route] = &[
         api::list_partition_reassignments::handle,
     ),
     route(ApiKey::OffsetDelete, api::offset_delete::handle),
+    admin(
+        ApiKey::DescribeClientQuotas,
+        api::describe_client_quotas::handle,
+    ),
+    admin(ApiKey::AlterClientQuotas, api::alter_client_quotas::handle),
     route(
         ApiKey::DescribeUserScramCredentials,
         api::describe_user_scram_credentials::handle,

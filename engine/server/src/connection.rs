@@ -8,7 +8,8 @@
 //!
 //! Invariants: at most `pending_max` requests are unanswered and at most
 //! `outbound_bytes_max` bytes of answers wait (plus the last one); beyond
-//! either the socket is not read, so a slow reader stops itself. Nothing that a
+//! either the socket is not read, so a slow reader stops itself. Nor is it while
+//! the service mutes the peer, whose answers leave meanwhile. Nothing that a
 //! peer sends panics: it is answered or the connection closes with a log line.
 
 use crate::arrival::Arrival;
@@ -171,7 +172,7 @@ impl<S: Service> Connection<S> {
             if flushed && let Some(end) = self.leaving.take() {
                 return Poll::Ready(end);
             }
-            let arrived = if self.takes_requests() {
+            let arrived = if self.takes_requests(now) {
                 self.take(cx, now)
             } else {
                 Ok(Arrived::Nothing)
@@ -212,10 +213,16 @@ impl<S: Service> Connection<S> {
         self.leaving = Some(end);
     }
 
-    fn takes_requests(&self) -> bool {
+    fn takes_requests(&self, now: Now) -> bool {
         self.leaving.is_none()
+            && self.muted_until() <= now.mono
             && self.pending.len() < self.context.limits.pending_max
             && self.outbound.held_bytes() < self.context.limits.outbound_bytes_max
+    }
+
+    /// Until when the peer is not listened to.
+    fn muted_until(&self) -> Instant {
+        self.context.service.muted_until(&self.session)
     }
 
     /// Moves answers whose turn has come to the way out.
@@ -239,7 +246,7 @@ impl<S: Service> Connection<S> {
     /// Handles the requests that are here; without any, reads once.
     fn take(&mut self, cx: &mut task::Context<'_>, now: Now) -> Result<Arrived, End> {
         let mut handled = false;
-        while self.takes_requests() {
+        while self.takes_requests(now) {
             let Some(frame) = self.inbound.frame().map_err(End::Frame)? else {
                 break;
             };
@@ -338,7 +345,8 @@ impl<S: Service> Connection<S> {
     /// Waits for the next event, or ends the connection that had none for too
     /// long. A connection that waits for an answer is not idle.
     fn wait(&mut self, cx: &mut task::Context<'_>, now: Now) -> Poll<End> {
-        let idle = self.active.after(self.context.limits.idle);
+        let muted = self.muted_until();
+        let idle = self.active.max(muted).after(self.context.limits.idle);
         let next = match self.pending.front() {
             Some(Slot {
                 answer: Answer::Parked(parked),
@@ -346,6 +354,10 @@ impl<S: Service> Connection<S> {
             }) => S::deadline(parked).max(now.mono.after(OVERDUE_RETRY)),
             _ if now.mono >= idle => return Poll::Ready(End::Idle),
             _ => idle,
+        };
+        let next = match muted > now.mono {
+            true => next.min(muted),
+            false => next,
         };
         if self.timer.arm(cx, &self.context.clock, next).is_ready() {
             cx.waker().wake_by_ref();

@@ -343,6 +343,10 @@ impl Service for Broker {
         session.request_bytes_max()
     }
 
+    fn muted_until(&self, session: &Connection) -> Instant {
+        session.muted_until()
+    }
+
     fn handle(
         &self,
         now: Now,

@@ -44,6 +44,12 @@ pub trait Service: Send + Sync + 'static {
         None
     }
 
+    /// Until when this peer is not listened to; what was answered leaves
+    /// nonetheless. A moment that has passed is none.
+    fn muted_until(&self, _session: &Self::Session) -> Instant {
+        Instant(Duration::ZERO)
+    }
+
     /// One request. `wake` is told when a parked request may be polled again.
     fn handle(
         &self,

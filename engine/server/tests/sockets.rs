@@ -9,7 +9,7 @@ use plimsoll_wire::time::{Instant, Now};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Long enough that only a hang reaches it.
@@ -21,6 +21,9 @@ struct Puppet {
     /// Parked requests below this number may be answered.
     released: AtomicU64,
     parked: AtomicUsize,
+    /// Until when nobody is listened to, in nanoseconds, and whether someone was.
+    muted: AtomicU64,
+    overheard: AtomicBool,
     wakes: Mutex<Vec<Arc<dyn Wake>>>,
     file: Option<FileRange>,
 }
@@ -54,6 +57,10 @@ impl Service for Puppet {
         0
     }
 
+    fn muted_until(&self, _session: &u64) -> Instant {
+        Instant(Duration::from_nanos(self.muted.load(Ordering::Relaxed)))
+    }
+
     fn handle(
         &self,
         now: Now,
@@ -62,6 +69,15 @@ impl Service for Puppet {
         wake: &Arc<dyn Wake>,
     ) -> Outcome<Held> {
         self.handled.fetch_add(1, Ordering::Relaxed);
+        if now.mono < self.muted_until(session) {
+            self.overheard.store(true, Ordering::Relaxed);
+        }
+        let mute = |wait| {
+            let until = now.mono.after(wait).0.as_nanos() as u64;
+            self.muted.store(until, Ordering::Relaxed);
+            self.wakes.lock().push(Arc::clone(wake));
+            Outcome::Ready(answer(&frame))
+        };
         let park = |wait| {
             self.parked.fetch_add(1, Ordering::Relaxed);
             self.wakes.lock().push(Arc::clone(wake));
@@ -75,6 +91,8 @@ impl Service for Puppet {
         let outcome = match frame.first() {
             Some(b'e') => Outcome::Ready(answer(&frame)),
             Some(b'n') => Outcome::NoReply,
+            Some(b'm') => mute(Duration::from_millis(50)),
+            Some(b'M') => mute(HANG * 2),
             Some(b'p') => park(Duration::MAX),
             Some(b't') => park(Duration::from_millis(10)),
             Some(b'f') => {
@@ -193,6 +211,33 @@ fn a_parked_request_holds_back_later_answers_but_not_later_requests() {
     assert_eq!(receive(&mut stream), b"e1");
     service.release(4);
     assert_eq!(receive(&mut stream), b"p3");
+    net.stop();
+}
+
+#[test]
+fn a_muted_peer_is_answered_and_not_listened_to_until_its_time_is_over() {
+    let (net, service) = start(Puppet::default(), Limits::default());
+    let mut stream = connect(&net);
+    stream
+        .write_all(&[frame(b"M0"), frame(b"e1")].concat())
+        .unwrap();
+    assert_eq!(receive(&mut stream), b"M0");
+    stream
+        .set_read_timeout(Some(Duration::from_millis(20)))
+        .unwrap();
+    assert!(stream.read(&mut [0]).is_err(), "it is not listened to");
+    assert_eq!(service.handled.load(Ordering::Relaxed), 1);
+    stream.set_read_timeout(Some(HANG)).unwrap();
+    service.muted.store(0, Ordering::Relaxed);
+    service.release(0);
+    assert_eq!(receive(&mut stream), b"e1");
+    // Time alone ends it too, and what comes meanwhile waits.
+    stream
+        .write_all(&[frame(b"m2"), frame(b"e3")].concat())
+        .unwrap();
+    assert_eq!(receive(&mut stream), b"m2");
+    assert_eq!(receive(&mut stream), b"e3");
+    assert!(!service.overheard.load(Ordering::Relaxed));
     net.stop();
 }
 

@@ -1,5 +1,7 @@
 //! ConsumerGroupHeartbeat 0–1 (KIP-848): a member says what it owns and wants,
 //! and is told what it should own. From version 1 the client names the member.
+//! Patterns are resolved for the group as a whole, so only a client that may
+//! describe every topic subscribes by one.
 
 use super::join_group::client;
 use crate::access::{Access, Guarded};
@@ -14,7 +16,7 @@ use kafka_protocol::messages::consumer_group_heartbeat_request::{
 use kafka_protocol::messages::consumer_group_heartbeat_response::{
     Assignment, ConsumerGroupHeartbeatResponse, TopicPartitions,
 };
-use plimsoll_cluster::AclOperation;
+use plimsoll_cluster::{AclOperation, WILDCARD};
 use plimsoll_coordinator::command::ConsumerHeartbeat;
 use plimsoll_coordinator::reply::ConsumerHeartbeatReply;
 use plimsoll_coordinator::{Command, GroupId, InstanceId, MemberId, Reply};
@@ -76,7 +78,12 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
 fn may_join(access: &Access, query: &ConsumerGroupHeartbeatRequest) -> Result<(), ErrorCode> {
     access.check(AclOperation::Read, Guarded::Group(&query.group_id.0))?;
     let mut named = query.subscribed_topic_names.iter().flatten();
-    named.try_for_each(|name| access.check(AclOperation::Describe, Guarded::Topic(&name.0)))
+    let sees = |topic: &str| access.check(AclOperation::Describe, Guarded::Topic(topic));
+    named.try_for_each(|name| sees(&name.0))?;
+    match &query.subscribed_topic_regex {
+        Some(pattern) if !pattern.is_empty() => sees(WILDCARD),
+        _ => Ok(()),
+    }
 }
 
 fn respond(envelope: Envelope, reply: Result<Reply, ErrorCode>) -> Response {

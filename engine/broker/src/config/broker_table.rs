@@ -56,8 +56,8 @@ pub const NODE_PROPERTIES: &[Property] = &[
     p("fetch.max.bytes", Kind::Int(1024, INT), "57671680", "The most bytes one fetch answers with."),
     p("max.incremental.fetch.session.cache.slots", Kind::Int(0, INT), "1000", "How many fetch sessions are kept."),
     p("max.request.partition.size.limit", Kind::Int(1, INT), "2000", "The most partitions one page of a topic description holds."),
-    p("quota.window.num", Kind::Int(1, INT), "11", "Samples kept for a quota.").refused("quotas are not enforced"),
-    p("quota.window.size.seconds", Kind::Int(1, INT), "1", "The span of a quota's sample.").refused("quotas are not enforced"),
+    p("quota.window.num", Kind::Int(1, INT), "11", "How many samples of a client's rate are kept."),
+    p("quota.window.size.seconds", Kind::Int(1, INT), "1", "The span of each sample."),
     unset("authorizer.class.name", Kind::Text, "Who decides what a client may do; unset, every client may do everything."),
     unset("super.users", Kind::Text, "Who may do everything, as User:NAME, parted by semicolons."),
     p("allow.everyone.if.no.acl.found", Kind::Bool, "false", "Whether a thing that no access control entry bears on is open to everyone."),
@@ -217,7 +217,10 @@ pub const REFUSED_FAMILIES: &[(&str, &str)] = &[
         "alter.",
         "it belongs to quotas and moved directories, which are not offered",
     ),
-    ("client.quota.", "quotas are not enforced"),
+    (
+        "client.quota.",
+        "users and clients are named by themselves in quotas",
+    ),
     (
         "connection.failed.authentication.",
         "a client that fails is answered and closed at once",

@@ -4,6 +4,15 @@ use super::cluster_limits::ClusterLimits;
 use super::layers::Layers;
 use std::time::Duration;
 
+/// How the rates that quotas bound are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaWindows {
+    /// How many samples are kept.
+    pub samples: u32,
+    /// The span of each.
+    pub span: Duration,
+}
+
 /// What handlers ask of the broker's settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
@@ -45,6 +54,8 @@ pub struct Limits {
     pub offsets_commit_timeout: Duration,
     /// The partitions of the transactions topic.
     pub transaction_partitions: i32,
+    /// How the rates that quotas bound are measured.
+    pub quota_windows: QuotaWindows,
     /// What replication and membership ask.
     pub cluster: ClusterLimits,
 }
@@ -94,8 +105,22 @@ impl Limits {
             offsets_partitions: count("offsets.topic.num.partitions"),
             offsets_commit_timeout: period("offsets.commit.timeout.ms"),
             transaction_partitions: count("transaction.state.log.num.partitions"),
+            quota_windows: quota_windows(layers),
             cluster: ClusterLimits::of(layers),
         }
+    }
+}
+
+fn quota_windows(layers: &Layers) -> QuotaWindows {
+    let positive = |name| {
+        layers
+            .number(name)
+            .and_then(|number| u32::try_from(number).ok())
+    };
+    let seconds = positive("quota.window.size.seconds").unwrap_or(1);
+    QuotaWindows {
+        samples: positive("quota.window.num").unwrap_or(1),
+        span: Duration::from_secs(seconds.into()),
     }
 }
 
@@ -135,6 +160,10 @@ mod tests {
             offsets_partitions: 50,
             offsets_commit_timeout: Duration::from_secs(5),
             transaction_partitions: 50,
+            quota_windows: QuotaWindows {
+                samples: 11,
+                span: Duration::from_secs(1),
+            },
             cluster: ClusterLimits {
                 heartbeat_interval: Duration::from_secs(2),
                 session_timeout: Duration::from_secs(9),

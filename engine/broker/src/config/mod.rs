@@ -21,7 +21,7 @@ pub use broker_table::broker_properties;
 pub use cluster_limits::ClusterLimits;
 pub use error::ConfigError;
 pub use layers::{Layers, Properties, Setting, Source};
-pub use limits::Limits;
+pub use limits::{Limits, QuotaWindows};
 pub use property::{Kind, Property, Support, Update, elements};
 pub use registry::{
     LISTENER_PREFIX, broker_property, check_broker_live, check_broker_start, check_topic,

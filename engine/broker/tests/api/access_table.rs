@@ -299,6 +299,14 @@ fn groups() -> Vec<Case> {
             &[(GROUP, "readers", READ), (TOPIC, "orders", DESCRIBE)],
         ),
         case(
+            ApiKey::ConsumerGroupHeartbeat,
+            1,
+            &heartbeat
+                .with_subscribed_topic_names(None)
+                .with_subscribed_topic_regex(Some(text("or.*"))),
+            &[(GROUP, "readers", READ), (TOPIC, "*", DESCRIBE)],
+        ),
+        case(
             ApiKey::ConsumerGroupDescribe,
             1,
             &ConsumerGroupDescribeRequest::default().with_group_ids(vec![group()]),
@@ -565,6 +573,7 @@ fn security() -> Vec<Case> {
         .with_permission_type(1);
     let upserted = alter_user_scram_credentials_request::ScramCredentialUpsertion::default()
         .with_name(text("carol"));
+    let quota = alter_client_quotas_request::EntryData::default();
     vec![
         case(
             ApiKey::CreateAcls,
@@ -578,6 +587,18 @@ fn security() -> Vec<Case> {
             3,
             &DeleteAclsRequest::default().with_filters(vec![filter]),
             MAY_ALTER,
+        ),
+        case(
+            ApiKey::DescribeClientQuotas,
+            1,
+            &DescribeClientQuotasRequest::default(),
+            &[(CLUSTER, CLUSTER_NAME, DESCRIBE_CONFIGS)],
+        ),
+        case(
+            ApiKey::AlterClientQuotas,
+            1,
+            &AlterClientQuotasRequest::default().with_entries(vec![quota]),
+            &[(CLUSTER, CLUSTER_NAME, ALTER_CONFIGS)],
         ),
         case(
             ApiKey::DescribeUserScramCredentials,

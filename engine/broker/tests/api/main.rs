@@ -14,6 +14,7 @@ mod lookup;
 mod metadata;
 mod metrics;
 mod produce;
+mod quotas;
 mod security;
 mod settings;
 mod storage;

@@ -14,11 +14,12 @@ use crate::catalog::{Catalog, Topic as ServedTopic};
 use crate::fetch_sessions::{Session, Target, TopicKey};
 use crate::outcome::{CloseReason, Outcome};
 use crate::partition::Partition;
+use crate::quotas::{Asking, Bound};
 use crate::request::{Envelope, Request};
 use gather::{Limits, Reader, gather, send_nearer};
 use parked::ParkedFetch;
 use parking_lot::Mutex;
-use plimsoll_cluster::AclOperation;
+use plimsoll_cluster::{AclOperation, QuotaKey};
 use plimsoll_wire::error_code::ErrorCode;
 use plimsoll_wire::fetch::{FetchRequest, FetchTopic, ForgottenTopic, IsolationLevel};
 use plimsoll_wire::time::Instant;
@@ -47,11 +48,20 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
             Err(code) => return Outcome::Ready(reply::refused(envelope, code)),
         };
     let at_most = |asked: i32| usize::try_from(asked).unwrap_or(0);
+    let reader = reader_of(&query, request.version());
+    let by = Asking::of(request.connection, request.client_id);
+    let bound = match reader {
+        Reader::Consumer { .. } => broker.bound(QuotaKey::ConsumerByteRate, &by),
+        Reader::Replica(..) => None,
+    };
+    let allowance = bound.as_ref().map_or(usize::MAX, Bound::allowance);
     let limits = Limits {
         bytes_min: u64::try_from(query.min_bytes).unwrap_or(0),
-        bytes_max: at_most(query.max_bytes).min(broker.limits().fetch_bytes_max),
+        bytes_max: at_most(query.max_bytes)
+            .min(broker.limits().fetch_bytes_max)
+            .min(allowance),
         committed: query.isolation == IsolationLevel::ReadCommitted,
-        reader: reader_of(&query, request.version()),
+        reader,
     };
     let mut gathered = gather(broker, &targets, &limits, request.now);
     let knows_racks = matches!(limits.reader, Reader::Consumer { may_follow: true });
@@ -66,11 +76,13 @@ pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
         conversation,
         limits,
         wait: None,
+        bound,
+        mute: Arc::clone(&request.connection.mute),
         requests: Arc::clone(&broker.requests),
         listener: Arc::clone(&request.connection.listener),
     };
     if wait.is_zero() || gathered.is_enough(&fetch.limits) {
-        return Outcome::Ready(fetch.reply(broker, gathered));
+        return Outcome::Ready(fetch.reply(broker, gathered, request.now));
     }
     fetch.park(broker, gathered, request.now, wait, request.waker)
 }

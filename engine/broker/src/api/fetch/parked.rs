@@ -12,6 +12,7 @@ use crate::metrics::Requests;
 use crate::outcome::{Outcome, Response, Wake};
 use crate::parked::{Parked, Waiting};
 use crate::partition::Awaited;
+use crate::quotas::{Bound, Mute, throttle_ms};
 use crate::request::Envelope;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::time::Now;
@@ -29,14 +30,25 @@ pub(crate) struct ParkedFetch {
     pub(crate) conversation: Conversation,
     pub(crate) limits: Limits,
     pub(crate) wait: Option<(Arc<FetchWait>, Arc<dyn Wake>)>,
+    /// What bounds the client.
+    pub(crate) bound: Option<Bound>,
+    pub(crate) mute: Arc<Mute>,
     pub(crate) requests: Arc<Requests>,
     /// Where the client came in.
     pub(crate) listener: Arc<Listener>,
 }
 
 impl ParkedFetch {
-    /// The response with what was gathered.
-    pub(crate) fn reply(&self, broker: &Broker, gathered: Gathered) -> Response {
+    /// The response with what was gathered, or with nothing when the client
+    /// fetches more than its quota: then it rests.
+    pub(crate) fn reply(&self, broker: &Broker, gathered: Gathered, now: Now) -> Response {
+        let rest = self.bound.clone().map_or(Duration::ZERO, |bound| {
+            broker.count_fetched(bound, gathered.bytes, now.mono)
+        });
+        if !rest.is_zero() {
+            self.mute.until(now.mono.after(rest));
+            return reply::resting(self.envelope, &self.conversation, throttle_ms(rest));
+        }
         self.count(&gathered);
         let hints = LeaderHints::new(broker, &self.listener);
         reply::answer(
@@ -120,7 +132,7 @@ impl ParkedFetch {
                 break;
             }
         }
-        Some(self.reply(broker, gathered))
+        Some(self.reply(broker, gathered, now))
     }
 }
 
@@ -132,7 +144,7 @@ impl Waiting for ParkedFetch {
         }
         let gathered = gather(broker, &self.targets, &self.limits, now);
         if expired || gathered.is_enough(&self.limits) {
-            return Some(self.reply(broker, gathered));
+            return Some(self.reply(broker, gathered, now));
         }
         let (_, waker) = self.wait.take()?;
         self.wait_for_more(broker, gathered, now, &waker)

@@ -24,6 +24,27 @@ pub(crate) fn refused(envelope: Envelope, error: ErrorCode) -> Response {
     assemble(envelope, &response, Vec::new())
 }
 
+/// The response to a client that fetches too much: nothing, and for how long it
+/// rests. Its session is as it was.
+pub(crate) fn resting(
+    envelope: Envelope,
+    conversation: &Conversation,
+    throttle_time_ms: i32,
+) -> Response {
+    let session_id = match conversation {
+        Conversation::None | Conversation::Full(..) => 0,
+        Conversation::Incremental(id, _) => *id,
+    };
+    let response = FetchResponse {
+        throttle_time_ms,
+        error: ErrorCode::None,
+        session_id,
+        topics: Vec::new(),
+        node_endpoints: Vec::new(),
+    };
+    assemble(envelope, &response, Vec::new())
+}
+
 /// The response that tells what was gathered.
 pub(crate) fn answer(
     envelope: Envelope,

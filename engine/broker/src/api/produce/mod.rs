@@ -19,6 +19,7 @@ use crate::leader_hints::LeaderHints;
 use crate::listener::Listener;
 use crate::outcome::{CloseReason, Outcome, Response};
 use crate::parked::Parked;
+use crate::quotas::{Asking, throttle_ms};
 use crate::refusal::Refusal;
 use crate::request::{Envelope, Request};
 use crate::topic_name;
@@ -50,11 +51,19 @@ struct Asked {
     access: Access,
     /// Whether the broker's own topics may be written.
     internal: bool,
+    /// For how long the client rests, having sent this.
+    rest: Duration,
 }
 
 pub(crate) fn handle(broker: &Broker, mut request: Request<'_>) -> Outcome {
     let mut body = request.body.split();
+    let by = Asking::of(request.connection, request.client_id);
+    let rest = broker.count_produced(&by, request.frame_bytes, request.now.mono);
+    if !rest.is_zero() {
+        request.connection.mute.until(request.now.mono.after(rest));
+    }
     let asked = Asked {
+        rest,
         envelope: request.envelope,
         listener: Arc::clone(&request.connection.listener),
         access: request.access(broker),
@@ -119,6 +128,7 @@ fn write(
     } else {
         let mut hints = LeaderHints::new(broker, &asked.listener);
         let mut response = respond(&query, &results);
+        response.throttle_time_ms = throttle_ms(asked.rest);
         name_leaders(&broker.catalog(), &mut response.topics, &mut hints);
         response.node_endpoints = hints.endpoints();
         let frame = response.encode_frame(version, asked.envelope.correlation_id);
@@ -155,6 +165,7 @@ fn park(
         version: asked.envelope.version,
         correlation_id: asked.envelope.correlation_id,
         topics,
+        rest: asked.rest,
         listener: Arc::clone(&asked.listener),
         waker: Arc::clone(asker.waker),
         wait: None,

@@ -7,6 +7,7 @@ use crate::leader_hints::LeaderHints;
 use crate::listener::Listener;
 use crate::outcome::{Response, Wake};
 use crate::parked::Waiting;
+use crate::quotas::throttle_ms;
 use crate::refusal::Refusal;
 use crate::unreplicated::Unreplicated;
 use plimsoll_wire::error_code::ErrorCode;
@@ -15,6 +16,7 @@ use plimsoll_wire::time::Now;
 use plimsoll_wire::topic::Topic;
 use plimsoll_wire::types::PartitionIndex;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A topic as the client called it.
@@ -58,6 +60,8 @@ pub(super) struct ParkedProduce {
     pub(super) version: i16,
     pub(super) correlation_id: i32,
     pub(super) topics: Vec<(Called, Vec<Part>)>,
+    /// For how long the client rests, having sent this.
+    pub(super) rest: Duration,
     /// Where the client came in.
     pub(super) listener: Arc<Listener>,
     pub(super) waker: Arc<dyn Wake>,
@@ -103,7 +107,7 @@ impl ParkedProduce {
         super::name_leaders(&broker.catalog(), &mut topics, &mut hints);
         let response = ProduceResponse {
             topics,
-            throttle_time_ms: 0,
+            throttle_time_ms: throttle_ms(self.rest),
             node_endpoints: hints.endpoints(),
         };
         Response::whole(response.encode_frame(self.version, self.correlation_id))
