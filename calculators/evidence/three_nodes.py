@@ -48,7 +48,10 @@ REPEATS = 5
 DETECTION_S = 9
 HEARTBEAT_MS = 250
 OFF_MAX = 0.20
-DOCTORS = 3
+# Measurements of the floors, and repeats of the loads whose CPU is taken: both are
+# medians, for either may meet a bad moment of the machine.
+DOCTORS = 5
+COST_REPEATS = 3
 
 WORKLOAD = """
 question = "What do three nodes take?"
@@ -186,7 +189,7 @@ def costs(work):
         for replication in (1, NODES):
             out = f"{work}/costs-{replication}"
             process = run(cluster, out, replication=replication, acks=1, partitions=6, linger="0ms", rate="400/s",
-                          batch="128KiB", size='["1KiB", "64KiB"]', repeats=2, duration="3s")
+                          batch="128KiB", size='["1KiB", "64KiB"]', repeats=COST_REPEATS, duration="3s")
             for cell in cells(process, out):
                 through, used = cell["throughput"], cell["resources"]
                 batches = through["window_s"] * through["records_per_s"] / through["records_per_batch"]
