@@ -215,7 +215,7 @@ pub const IDLE_PROPERTIES: &[Property] = &[
 pub const REFUSED_FAMILIES: &[(&str, &str)] = &[
     (
         "alter.",
-        "it belongs to quotas and moved directories, which are not offered",
+        "it belongs to policies and moved directories, which are not offered",
     ),
     (
         "client.quota.",
