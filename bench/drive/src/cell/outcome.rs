@@ -346,3 +346,28 @@ fn timeline(measured: &Measured) -> Vec<plimsoll_results::Second> {
     }
     timeline
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_finished_when_one_of_its_readers_read_it_to_the_end() {
+        let consumed = |partitions: &[u32], unfinished: &[u32]| Consumed {
+            partitions: partitions.to_vec(),
+            unfinished: unfinished.to_vec(),
+            verifier: Verifier::new(Lanes::NONE),
+            poison: PoisonCounts::default(),
+        };
+        let check = |group: &[Consumed], expected: &[u32]| {
+            let found: Vec<u32> = unfinished(group).into_iter().collect();
+            assert_eq!(found, expected, "{group:?}");
+        };
+        // Fixed partitions, each of one consumer.
+        check(&[consumed(&[0, 2], &[2]), consumed(&[1], &[])], &[2]);
+        // A group that is read in two processes, of which one knew too early.
+        check(&[consumed(&[0, 1], &[0, 1]), consumed(&[0, 1], &[1])], &[1]);
+        // A consumer of the group left something fetched and not judged.
+        check(&[consumed(&[], &[0]), consumed(&[0, 1], &[])], &[0]);
+    }
+}
