@@ -152,7 +152,7 @@ impl Broker {
         }
         let orders = Orders {
             me,
-            may_lead: registered,
+            may_lead: registered || mutation::is(Mutation::LeadUnregistered),
             image,
             in_sync_min: topic.settings.load().in_sync_min,
             now: now.mono,

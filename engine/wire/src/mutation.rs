@@ -63,6 +63,10 @@ mutations! {
     ElectAnyone = "elect-anyone",
     /// A node that was started anew follows leaders before it has caught up.
     FollowUnregistered = "follow-unregistered",
+    /// A node that was started anew leads before it is let in.
+    LeadUnregistered = "lead-unregistered",
+    /// Whoever comes back is taken for one that stopped cleanly.
+    TrustUncleanStop = "trust-unclean-stop",
     /// A coordinator answers before its records are replicated.
     AnswerUnreplicated = "answer-unreplicated",
     /// A coordinator that leads its partition no more goes on with what it knows
@@ -88,6 +92,8 @@ impl Mutation {
             | Self::AnswerUnreplicated
             | Self::KeepCoordinator
             | Self::FollowUnregistered
+            | Self::LeadUnregistered
+            | Self::TrustUncleanStop
             | Self::CountMarkersUnreplicated
             | Self::SkipRemoteMarkers
             | Self::ElectAnyone => 3,

@@ -11,6 +11,7 @@ use plimsoll_cluster::{
     RegisterBroker, UnregisterBroker,
 };
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Now;
 use plimsoll_wire::types::{BrokerEpoch, NodeId};
 
@@ -58,7 +59,8 @@ impl Broker {
         let epoch = BrokerEpoch(change.first_offset().get());
         change.push(MetadataRecord::RegisterBroker(record_of(query, epoch)));
         if let Some(before) = before {
-            let clean = before.epoch.get() == query.previous_broker_epoch;
+            let clean = before.epoch.get() == query.previous_broker_epoch
+                || mutation::is(Mutation::TrustUncleanStop);
             self.leave_isrs(change, node, clean);
         }
         epoch
