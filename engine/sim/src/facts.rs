@@ -234,6 +234,14 @@ pub enum Fact {
     TopicMade { topic: String },
     /// A topic was looked for in vain.
     TopicMissing { topic: String },
+    /// A partition's last move was accepted.
+    Moves { of: Partition, to: Vec<i32> },
+    /// Where a partition is, once its last move has arrived or had its time.
+    Placed {
+        of: Partition,
+        replicas: Vec<i32>,
+        in_sync: Vec<i32>,
+    },
     /// A node leads a partition.
     Leads {
         node: NodeIx,

@@ -3,14 +3,11 @@
 //!
 //! Limits, so that what is checked is what is promised:
 //! - A power loss loses acknowledged records that nothing has synced. On a
-//!   single node it happens only where every append is synced first.
+//!   single node it happens only where every append is synced first, and in a
+//!   cluster without that only to what other replicas hold (`world::exposure`).
 //! - After a sync has failed the kernel shows bytes that the disk does not
 //!   have and will not write again. Such a machine is not merely restarted: it
 //!   loses power, so that nobody reads those bytes for long.
-//! - A machine of a cluster that lost power is gone for longer than its session,
-//!   unless the plan says `unsynced`: a leader that is back within its session
-//!   leads again in its old epoch, with what its log has left. That is a known
-//!   fault of the broker, and `--unsynced` shows it.
 //! - Wall clocks jump by less than `log.message.timestamp.after.max.ms`, or
 //!   brokers would rightly refuse records from clients with better clocks.
 
@@ -135,6 +132,11 @@ async fn ends(mut door: Door, faults: Faults) {
     while wait(&mut door, secs(2), secs(20)).await {
         let node = any_node(&mut door);
         let how = *door.dice.pick(&ways);
+        let may_lose = door.world().borrow().may_lose(node);
+        let how = match how {
+            End::PowerLoss if !may_lose => End::Kill,
+            how => how,
+        };
         door.world().borrow_mut().end(node, how);
         door.doze(ms(20), secs(6)).await;
         door.world().borrow_mut().start(node);
@@ -162,6 +164,7 @@ async fn clocks(mut door: Door) {
 async fn disks(mut door: Door) {
     while wait(&mut door, secs(4), secs(20)).await {
         let node = any_node(&mut door);
+        let may_lose = door.world().borrow().may_lose(node);
         match door.dice.below(4) {
             0 => {
                 let service = door.dice.between(ms(2), ms(120));
@@ -169,6 +172,7 @@ async fn disks(mut door: Door) {
                 door.doze(ms(500), secs(6)).await;
                 door.world().borrow_mut().slow_down(node, Duration::ZERO);
             }
+            _ if !may_lose => {}
             1 => {
                 let room = door.dice.below(4000) as u64;
                 door.world().borrow_mut().fill_disk(node, room);
@@ -222,6 +226,7 @@ impl World {
         });
         let node = self.node(ix);
         node.is_damaged = true;
+        node.expose();
         node.disk.set_room(Some(room));
     }
 
@@ -230,6 +235,7 @@ impl World {
         self.note(&ix, || format!("{ix}: the next {fault:?} fails"));
         let node = self.node(ix);
         node.is_damaged = true;
+        node.expose();
         node.disk.fail(fault);
     }
 

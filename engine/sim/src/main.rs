@@ -39,10 +39,6 @@ struct Arguments {
     /// Leaves groups and transactions out.
     #[arg(long)]
     no_coordinators: bool,
-    /// Lets machines of a cluster lose power although nothing is synced before
-    /// it is answered.
-    #[arg(long)]
-    unsynced: bool,
     /// Goes on after a seed has failed.
     #[arg(long)]
     keep_going: bool,
@@ -107,11 +103,10 @@ fn show_failure(report: &Report, arguments: &Arguments) {
     println!("seed {} (hash {}): {violation}", report.seed, report.hash);
     let flag = |set: bool, words: &'static str| if set { words } else { "" };
     println!(
-        "  to see it again: cargo run --release -p plimsoll-sim -- --nodes {} --seconds {}{}{} --trace {}",
+        "  to see it again: cargo run --release -p plimsoll-sim -- --nodes {} --seconds {}{} --trace {}",
         arguments.nodes,
         arguments.seconds,
         flag(arguments.no_coordinators, " --no-coordinators"),
-        flag(arguments.unsynced, " --unsynced"),
         report.seed
     );
 }
@@ -121,7 +116,6 @@ fn main() -> ExitCode {
     let plan = Plan {
         storm: Duration::from_secs(arguments.seconds),
         coordinates: !arguments.no_coordinators,
-        unsynced: arguments.unsynced,
         in_words: arguments.trace.is_some(),
         ..Plan::of(arguments.nodes)
     };

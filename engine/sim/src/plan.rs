@@ -12,6 +12,11 @@ use plimsoll_broker::{BrokerConfig, Endpoint, SecurityProtocol};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The brokers' own topics: of groups, and of transactions.
+pub const OWN_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+/// How many partitions each of them has.
+pub const OWN_PARTITIONS: i32 = 2;
+
 /// What the caller decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -23,10 +28,6 @@ pub struct Plan {
     pub rest: Duration,
     /// Whether groups and transactions are among the workloads.
     pub coordinates: bool,
-    /// Whether machines of a cluster lose power although nothing is synced
-    /// before it is answered, and may be back within their session: what is
-    /// acknowledged then survives in replicas alone.
-    pub unsynced: bool,
     /// Whether the trace is kept in words.
     pub in_words: bool,
 }
@@ -39,7 +40,6 @@ impl Plan {
             storm: Duration::from_secs(60),
             rest: Duration::from_secs(600),
             coordinates: true,
-            unsynced: false,
             in_words: false,
         }
     }
@@ -81,6 +81,8 @@ pub struct Workloads {
     pub compacting: bool,
     /// An administrator.
     pub admin: bool,
+    /// An administrator who moves partitions among nodes.
+    pub moving: bool,
 }
 
 /// What a seed decides.
@@ -90,8 +92,9 @@ pub struct Recipe {
     pub faults: Faults,
     /// Who is at work.
     pub workloads: Workloads,
-    /// Every append is synced before it is answered. Without it a single
-    /// machine that loses power loses what it acknowledged, and is meant to.
+    /// Every append is synced before it is answered. Without it a machine that
+    /// loses power loses what it acknowledged, and is meant to: what its cluster
+    /// acknowledged survives in other replicas alone.
     pub syncs_each: bool,
     /// The size of a segment.
     pub segment_bytes: i64,
@@ -103,7 +106,7 @@ impl Recipe {
     /// Throws the dice.
     pub fn draw(plan: &Plan, dice: &mut Dice) -> Self {
         let syncs_each = dice.chance(600);
-        let may_lose = syncs_each || (plan.unsynced && plan.nodes > 1);
+        let may_lose = syncs_each || plan.nodes > 1;
         let faults = Faults {
             storms: dice.chance(700),
             cuts: dice.chance(600),
@@ -128,6 +131,7 @@ impl Recipe {
                 transactional: dice.chance(500) && plan.coordinates,
                 compacting: dice.chance(400),
                 admin: dice.chance(400),
+                moving: plan.nodes > 1 && dice.chance(400),
             },
             syncs_each,
             segment_bytes: *dice.pick(&[8 << 10, 16 << 10, 64 << 10, 1 << 20]),
@@ -150,13 +154,14 @@ impl Recipe {
         let in_sync = plan.nodes.div_ceil(2).min(2).to_string();
         let segment = self.segment_bytes.to_string();
         let node_id = node.to_string();
+        let own = OWN_PARTITIONS.to_string();
         let mut settings = vec![
             ("node.id", node_id.as_str()),
             ("auto.create.topics.enable", "false"),
-            ("offsets.topic.num.partitions", "2"),
+            ("offsets.topic.num.partitions", &own),
             ("offsets.topic.replication.factor", &replicas),
             ("offsets.topic.segment.bytes", "16384"),
-            ("transaction.state.log.num.partitions", "2"),
+            ("transaction.state.log.num.partitions", &own),
             ("transaction.state.log.replication.factor", &replicas),
             ("transaction.state.log.min.isr", &in_sync),
             ("transaction.state.log.segment.bytes", "16384"),

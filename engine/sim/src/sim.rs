@@ -3,13 +3,13 @@
 
 use crate::checkers::Violation;
 use crate::clients::{
-    Client, admin, classic, compacting, consumer, once, plain, reader, transactional,
+    Client, admin, classic, compacting, consumer, moving, once, plain, reader, transactional,
 };
 use crate::dice::Dice;
 use crate::facts::{Fact, Partition, Reader};
 use crate::faults;
 use crate::moment::Moment;
-use crate::plan::{Plan, Recipe};
+use crate::plan::{OWN_PARTITIONS, OWN_TOPICS, Plan, Recipe};
 use crate::tally::Tally;
 use crate::tasks::{Door, Tasks};
 use crate::trace::TraceHash;
@@ -41,12 +41,17 @@ pub struct Report {
 /// How long a world may take to make its topics.
 const SET_UP: Duration = Duration::from_secs(120);
 
-/// How long a machine of a cluster that lost power is gone: longer than its
-/// session of 3 s, so that others lead by the time it is back.
-const DARK: Duration = Duration::from_secs(5);
-
 /// How long a cluster is left alone before it is read to the end.
 const SETTLE: Duration = Duration::from_secs(20);
+
+/// The topics in which everything acknowledged is finally read.
+const KEPT_TOPICS: &[&str] = &[
+    plain::KEPT,
+    once::TOPIC,
+    transactional::INPUT,
+    transactional::OUTPUT,
+    compacting::TOPIC,
+];
 
 /// A world and everybody in it.
 pub struct Sim {
@@ -88,9 +93,7 @@ impl Sim {
         for node in (0..self.plan.nodes).map(NodeIx) {
             self.world.borrow_mut().start(node);
         }
-        if self.plan.nodes > 1 && !self.plan.unsynced {
-            self.world.borrow_mut().dark = DARK;
-        }
+        self.world.borrow_mut().syncs_each = self.recipe.syncs_each;
         self.world.borrow_mut().watch();
         if !self.make_topics() {
             return;
@@ -161,9 +164,17 @@ impl Sim {
             .spawn(name, |door: Door| play(Client::new(door, name)), dice);
     }
 
-    fn partitions_of(&self, topic: &'static str) -> Vec<Partition> {
-        let of = |index| Partition { topic, index };
-        (0..self.recipe.partitions).map(of).collect()
+    /// The partitions of these topics of the workloads.
+    fn partitions_of(&self, topics: &[&'static str]) -> Vec<Partition> {
+        partitions(topics, self.recipe.partitions)
+    }
+
+    /// The partitions that may be moved: those of which two replicas have what is
+    /// acknowledged, and the brokers' own.
+    fn movable(&self) -> Vec<Partition> {
+        let mut all = self.partitions_of(KEPT_TOPICS);
+        all.extend(partitions(&OWN_TOPICS, OWN_PARTITIONS));
+        all
     }
 
     fn spawn_clients(&mut self) {
@@ -181,7 +192,7 @@ impl Sim {
                 });
             }
             for topic in [plain::KEPT, plain::LOOSE] {
-                let all = self.partitions_of(topic);
+                let all = self.partitions_of(&[topic]);
                 self.client("reader", Role::Reader, |c| reader::follow(c, all, false));
             }
         }
@@ -191,7 +202,7 @@ impl Sim {
                     once::write(c, once::TOPIC, partitions)
                 });
             }
-            let all = self.partitions_of(once::TOPIC);
+            let all = self.partitions_of(&[once::TOPIC]);
             self.client("reader", Role::Reader, |c| reader::follow(c, all, false));
         }
         for _ in 0..works.classic {
@@ -213,35 +224,29 @@ impl Sim {
                     transactional::process(c, input, partitions)
                 });
             }
-            let all = self.partitions_of(transactional::OUTPUT);
+            let all = self.partitions_of(&[transactional::OUTPUT]);
             self.client("reader", Role::Reader, |c| reader::follow(c, all, true));
         }
         if works.compacting {
             for index in 0..partitions {
                 self.client("compacting", Role::Writer, |c| compacting::write(c, index));
             }
-            let all = self.partitions_of(compacting::TOPIC);
+            let all = self.partitions_of(&[compacting::TOPIC]);
             self.client("reader", Role::Reader, |c| reader::follow(c, all, false));
         }
         if works.admin {
             let replicas = i16::try_from(self.plan.nodes.min(3)).unwrap_or(1);
             self.client("admin", Role::Writer, |c| admin::tend(c, replicas));
         }
+        if works.moving {
+            let all = self.movable();
+            self.client("moving", Role::Reader, |c| moving::tend(c, all));
+        }
     }
 
     /// Reads everything; false when that does not come to an end.
     fn audit(&mut self) -> bool {
-        let topics = [
-            plain::KEPT,
-            once::TOPIC,
-            transactional::INPUT,
-            transactional::OUTPUT,
-            compacting::TOPIC,
-        ];
-        let all: Vec<Partition> = topics
-            .iter()
-            .flat_map(|topic| self.partitions_of(topic))
-            .collect();
+        let all = self.partitions_of(KEPT_TOPICS);
         if self.plan.nodes > 1 {
             // Followers catch up, and leaders learn of it.
             let end = self.world.borrow().now + SETTLE;
@@ -267,6 +272,11 @@ impl Sim {
         }
         self.run_to_rest(self.plan.rest)
     }
+}
+
+fn partitions(topics: &[&'static str], count: i32) -> Vec<Partition> {
+    let of = |topic| (0..count).map(move |index| Partition { topic, index });
+    topics.iter().copied().flat_map(of).collect()
 }
 
 impl Report {

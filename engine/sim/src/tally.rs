@@ -58,6 +58,8 @@ tally! {
     disk_faults: "failing syncs, writes and reads",
     /// Disks that were slow for a while.
     slow_disks: "slow disks",
+    /// Moves of partitions that were accepted.
+    moves: "moves of partitions",
     /// Records that were acknowledged.
     acknowledged: "records acknowledged",
     /// Records that were read.

@@ -11,6 +11,7 @@ mod high_watermark;
 mod in_sync;
 mod leaders;
 mod lost;
+mod moves;
 mod offsets;
 mod order;
 mod owners;
@@ -80,6 +81,7 @@ impl Default for Checkers {
                 Box::<in_sync::InSync>::default(),
                 Box::<leaders::Leaders>::default(),
                 Box::<lost::Lost>::default(),
+                Box::<moves::Moves>::default(),
                 Box::<offsets::Offsets>::default(),
                 Box::<order::Order>::default(),
                 Box::<owners::Owners>::default(),

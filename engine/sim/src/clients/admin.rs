@@ -101,15 +101,23 @@ async fn create(client: &mut Client, wanted: &Wanted) -> bool {
 }
 
 /// Looks for a topic that was made. A node of a cluster may not have heard of
-/// it yet, and is asked again.
+/// it yet, and is asked again, until all have been at rest for a while.
 async fn look_for(client: &mut Client, name: &str) {
-    let is_alone = client.door.world().borrow().nodes().len() == 1;
-    while !is_there(client, name, is_alone).await {
+    loop {
+        let knows_all = {
+            let world = client.door.world().borrow();
+            world.nodes().len() == 1 || world.shows_all()
+        };
+        if is_there(client, name, knows_all).await {
+            return;
+        }
         client.back_off().await;
     }
 }
 
-async fn is_there(client: &mut Client, name: &str, is_alone: bool) -> bool {
+/// Whether the search is over: the topic was seen, or is missing where all is
+/// known.
+async fn is_there(client: &mut Client, name: &str, knows_all: bool) -> bool {
     let topic = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
     let query = MetadataRequest::default()
         .with_topics(Some(vec![topic]))
@@ -118,16 +126,16 @@ async fn is_there(client: &mut Client, name: &str, is_alone: bool) -> bool {
     let answer: Result<MetadataResponse, Broken> =
         client.ask(node, (ApiKey::Metadata, METADATA), &query).await;
     let Ok(response) = answer else {
-        return is_alone;
+        return knows_all;
     };
     let code = response
         .topics
         .first()
         .map(|topic| ErrorCode::from_wire(topic.error_code));
-    if code == Some(ErrorCode::UnknownTopicOrPartition) && is_alone {
+    if code == Some(ErrorCode::UnknownTopicOrPartition) && knows_all {
         client.report(&Fact::TopicMissing {
             topic: name.to_owned(),
         });
     }
-    is_alone || code == Some(ErrorCode::None)
+    knows_all || code == Some(ErrorCode::None)
 }

@@ -10,6 +10,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use plimsoll_wire::api::ApiKey;
 use plimsoll_wire::error_code::ErrorCode;
+use plimsoll_wire::types::NodeId;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -63,7 +64,7 @@ impl Directory {
 
 /// The node of an id on the wire.
 pub fn node_of(id: i32) -> Option<NodeIx> {
-    usize::try_from(id).ok()?.checked_sub(1).map(NodeIx)
+    NodeIx::of(NodeId(id))
 }
 
 /// A name on the wire.

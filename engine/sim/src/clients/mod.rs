@@ -12,6 +12,7 @@ pub mod admin;
 pub mod classic;
 pub mod compacting;
 pub mod consumer;
+pub mod moving;
 pub mod once;
 pub mod plain;
 pub mod progress;

@@ -9,6 +9,7 @@ pub mod network;
 pub mod node;
 
 mod askers;
+mod exposure;
 mod peers;
 mod processes;
 mod watch;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use network::{ConnId, Fate, Network, Way};
 use node::Node;
 use plimsoll_broker::{BrokerConfig, PeerFault, Ticket};
+use plimsoll_wire::types::NodeId;
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -35,6 +37,13 @@ use std::time::Duration;
 /// A node's place in the world, from 0. Its `node.id` is one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeIx(pub usize);
+
+impl NodeIx {
+    /// The place of a `node.id`.
+    pub fn of(node: NodeId) -> Option<Self> {
+        usize::try_from(node.get()).ok()?.checked_sub(1).map(Self)
+    }
+}
 
 impl fmt::Display for NodeIx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,8 +95,6 @@ enum Event {
     Tick(NodeIx, u32),
     /// A node's cleaner has its turn.
     Clean(NodeIx, u32),
-    /// A machine is switched on again.
-    Start(NodeIx),
     /// Nodes are looked at.
     Watch,
     /// The cluster's work is due at a node.
@@ -161,8 +168,8 @@ pub struct World {
     pub writers: usize,
     /// Those of them that write what processors read.
     pub input_writers: usize,
-    /// How long a machine that lost power stays dark at least.
-    pub dark: Duration,
+    /// Whether nothing is answered before it is synced.
+    pub syncs_each: bool,
     /// How many client machines there are.
     pub clients: usize,
     nodes: Vec<Node>,
@@ -190,7 +197,7 @@ impl World {
             shows_all_at: Moment::NEVER,
             writers: 0,
             input_writers: 0,
-            dark: Duration::ZERO,
+            syncs_each: true,
             clients: 0,
             nodes: configs.into_iter().enumerate().map(node).collect(),
             queue: BinaryHeap::new(),
@@ -269,7 +276,6 @@ impl World {
                     self.carry_out(ix, effects);
                 }
             }
-            Event::Start(ix) => self.start(ix),
             Event::Watch => self.look_at_replicas(),
             Event::Pulse(ix, life) => self.pulse(ix, life),
             Event::Fails(ix, life, ticket, fault) => self.peer_fails(ix, life, ticket, fault),

@@ -107,8 +107,8 @@ pub struct Node {
     pub service: Duration,
     /// Stopped in its tracks.
     pub is_paused: bool,
-    /// Without power until then.
-    pub dark_until: Moment,
+    /// The life in which it last lost what it had not synced, or may yet.
+    exposed_in: Option<u32>,
     /// Something is wrong with its disk until it is started anew.
     pub is_damaged: bool,
     config: BrokerConfig,
@@ -135,7 +135,7 @@ impl Node {
             wall_off_ms: 0,
             service: Duration::ZERO,
             is_paused: false,
-            dark_until: Moment::START,
+            exposed_in: None,
             is_damaged: false,
             config,
             broker: None,
@@ -158,6 +158,21 @@ impl Node {
     /// The broker, while its process runs.
     pub fn broker(&self) -> Option<&Broker> {
         self.broker.as_deref()
+    }
+
+    /// What it has not synced is lost, or may be before its process ends.
+    pub const fn expose(&mut self) {
+        self.exposed_in = Some(self.life);
+    }
+
+    /// Whether it may lack what the cluster counts on: until the process that
+    /// came after the loss is let into the cluster, which takes it out of all
+    /// that it was in sync with.
+    pub fn is_exposed(&self) -> bool {
+        self.exposed_in.is_some_and(|life| {
+            let is_in = self.broker().is_some_and(Broker::is_ready);
+            self.life == life || !is_in
+        })
     }
 
     /// Both clocks as the process reads them.

@@ -13,10 +13,6 @@ impl World {
         if self.node(ix).is_up() {
             return;
         }
-        let dark_until = self.node(ix).dark_until;
-        if self.now < dark_until {
-            return self.plan(dark_until, Event::Start(ix));
-        }
         let (now, mut dice) = (self.now, self.dice.fork());
         self.tally.starts += 1;
         match self.node(ix).start(now, &mut dice) {
@@ -51,8 +47,7 @@ impl World {
         };
         self.node(ix).is_damaged = false;
         if how == End::PowerLoss {
-            let dark_until = self.now + self.dark;
-            self.node(ix).dark_until = dark_until;
+            self.node(ix).expose();
         }
         match how {
             End::Kill => self.tally.kills += 1,

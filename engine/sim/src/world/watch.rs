@@ -3,6 +3,7 @@
 use super::{Event, NodeIx, World};
 use crate::clients::{compacting, once, plain, transactional};
 use crate::facts::{Fact, Partition};
+use crate::plan::OWN_TOPICS;
 use plimsoll_broker::ReplicaView;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 /// How often nodes are looked at.
 const EVERY: Duration = Duration::from_millis(150);
 
-/// The topics that are watched, the brokers' own included.
+/// The topics that are watched, beside the brokers' own.
 const WATCHED: &[&str] = &[
     plain::KEPT,
     plain::LOOSE,
@@ -18,8 +19,6 @@ const WATCHED: &[&str] = &[
     transactional::INPUT,
     transactional::OUTPUT,
     compacting::TOPIC,
-    "__consumer_offsets",
-    "__transaction_state",
 ];
 
 /// What was last said of each replica: facts are reported when they change.
@@ -108,15 +107,21 @@ impl World {
         members
             .iter()
             .filter_map(|id| {
-                let ix = usize::try_from(id.get()).ok()?.checked_sub(1)?;
-                Some((NodeIx(ix), views.get(ix)?.get(of)?.log_end.get()))
+                let ix = NodeIx::of(*id)?;
+                // What it lost it is held to no more once it is let in.
+                let may_lack = !self.syncs_each && self.nodes.get(ix.0)?.is_exposed();
+                if may_lack {
+                    return None;
+                }
+                Some((ix, views.get(ix.0)?.get(of)?.log_end.get()))
             })
             .collect()
     }
 }
 
 fn partition(view: &ReplicaView) -> Option<Partition> {
-    let topic = WATCHED.iter().find(|topic| ***topic == *view.topic)?;
+    let mut watched = WATCHED.iter().chain(&OWN_TOPICS);
+    let topic = watched.find(|topic| ***topic == *view.topic)?;
     Some(Partition {
         topic,
         index: view.index.get(),
