@@ -132,11 +132,7 @@ async fn ends(mut door: Door, faults: Faults) {
     while wait(&mut door, secs(2), secs(20)).await {
         let node = any_node(&mut door);
         let how = *door.dice.pick(&ways);
-        let may_lose = door.world().borrow().may_lose(node);
-        let how = match how {
-            End::PowerLoss if !may_lose => End::Kill,
-            how => how,
-        };
+        let how = door.world().borrow().spared(node, how);
         door.world().borrow_mut().end(node, how);
         door.doze(ms(20), secs(6)).await;
         door.world().borrow_mut().start(node);
@@ -164,7 +160,7 @@ async fn clocks(mut door: Door) {
 async fn disks(mut door: Door) {
     while wait(&mut door, secs(4), secs(20)).await {
         let node = any_node(&mut door);
-        let may_lose = door.world().borrow().may_lose(node);
+        let may_lose = door.world().borrow().spared(node, End::PowerLoss) == End::PowerLoss;
         match door.dice.below(4) {
             0 => {
                 let service = door.dice.between(ms(2), ms(120));

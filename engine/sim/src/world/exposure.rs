@@ -1,31 +1,53 @@
-//! Which machine may lose what it has not synced.
+//! Which machines may lose what they have not synced, and when.
 //!
 //! Where a broker answers from the page cache, replicas alone keep what was
-//! acknowledged, so the promise has a limit: with `acks=all` and
-//! `min.insync.replicas=2` a record survives the loss of any one machine's
-//! unsynced writes, as often as that happens, when each time some other replica
-//! that the controller counts on (in sync, or eligible to lead) has what it had.
-//! A machine that lost power counts again once its new process was let in and
-//! has caught up. Two machines that lose power at once may take the only copies
-//! with them, in Kafka too.
+//! acknowledged, so the promise has a limit. With `acks=all` and
+//! `min.insync.replicas=2` a record survives though one machine after the other
+//! loses its unsynced writes, as long as each time another replica that the
+//! controller counts on, in sync or eligible to lead, runs or was shut down in
+//! order. A machine counts again once its next process was let in and has caught
+//! up.
+//!
+//! The controller cannot tell a killed process from a machine that lost power: it
+//! takes both for a loss. So while one machine has lost power and is not back,
+//! the last of the others must not be killed either, or the one that lost may be
+//! all that is left to lead. Kafka's promise (KIP-966) ends there, too.
 
+use super::node::{End, Node};
 use super::{NodeIx, World};
 use plimsoll_broker::Broker;
 use plimsoll_cluster::{Image, PartitionImage, ResourceType};
 use plimsoll_wire::types::NodeId;
 
 impl World {
-    /// Whether a machine may lose what it has not synced, now or while its disk
-    /// is damaged.
-    pub fn may_lose(&self, ix: NodeIx) -> bool {
-        if self.syncs_each {
-            return true;
+    /// The way in which a node may end, if need be a milder one than `how`.
+    pub fn spared(&self, ix: NodeIx, how: End) -> End {
+        let others_lost = || {
+            self.nodes
+                .iter()
+                .any(|node| node.ix != ix && node.is_exposed())
+        };
+        let loses = match how {
+            End::PowerLoss => true,
+            End::Kill => others_lost(),
+            End::Stop => false,
+        };
+        if self.syncs_each || !loses || self.is_spared(ix) {
+            how
+        } else if how == End::PowerLoss && !others_lost() {
+            End::Kill
+        } else {
+            End::Stop
         }
+    }
+
+    /// Whether others hold all that this machine holds.
+    fn is_spared(&self, ix: NodeIx) -> bool {
         // One that was deposed may not know it yet: all of them must agree.
         let mut images = self
             .nodes
             .iter()
-            .filter_map(|node| node.broker())
+            .filter_map(Node::broker)
             .filter(|broker| broker.is_active_controller())
             .map(Broker::image)
             .peekable();
@@ -33,15 +55,11 @@ impl World {
     }
 
     fn is_spared_by(&self, ix: NodeIx, image: &Image) -> bool {
-        image
-            .topics()
-            .filter(|topic| keeps(image, &topic.name))
-            .all(|topic| {
-                topic
-                    .partitions
-                    .values()
-                    .all(|partition| self.has_another(ix, partition))
-            })
+        let mut kept = image.topics().filter(|topic| keeps(image, &topic.name));
+        kept.all(|topic| {
+            let mut partitions = topic.partitions.values();
+            partitions.all(|partition| self.has_another(ix, partition))
+        })
     }
 
     /// Whether another replica holds what this machine holds of a partition.
@@ -49,7 +67,7 @@ impl World {
         let holds = |id: &NodeId| {
             let other = NodeIx::of(*id).filter(|other| *other != ix);
             let other = other.and_then(|other| self.nodes.get(other.0));
-            other.is_some_and(|node| !node.is_exposed())
+            other.is_some_and(|node| !node.is_in_doubt())
         };
         let is_its = |id: &NodeId| NodeIx::of(*id) == Some(ix);
         !partition.replicas.iter().any(is_its)

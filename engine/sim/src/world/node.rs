@@ -107,8 +107,10 @@ pub struct Node {
     pub service: Duration,
     /// Stopped in its tracks.
     pub is_paused: bool,
+    /// The life that ended uncleanly last, or is sure to.
+    unclean: Option<u32>,
     /// The life in which it last lost what it had not synced, or may yet.
-    exposed_in: Option<u32>,
+    exposed: Option<u32>,
     /// Something is wrong with its disk until it is started anew.
     pub is_damaged: bool,
     config: BrokerConfig,
@@ -135,7 +137,8 @@ impl Node {
             wall_off_ms: 0,
             service: Duration::ZERO,
             is_paused: false,
-            exposed_in: None,
+            unclean: None,
+            exposed: None,
             is_damaged: false,
             config,
             broker: None,
@@ -162,17 +165,25 @@ impl Node {
 
     /// What it has not synced is lost, or may be before its process ends.
     pub const fn expose(&mut self) {
-        self.exposed_in = Some(self.life);
+        self.exposed = Some(self.life);
+        self.unclean = Some(self.life);
     }
 
     /// Whether it may lack what the cluster counts on: until the process that
     /// came after the loss is let into the cluster, which takes it out of all
     /// that it was in sync with.
     pub fn is_exposed(&self) -> bool {
-        self.exposed_in.is_some_and(|life| {
-            let is_in = self.broker().is_some_and(Broker::is_ready);
-            self.life == life || !is_in
-        })
+        self.exposed.is_some_and(|life| !self.is_past(life))
+    }
+
+    /// Whether the cluster will not count on what it has, or does so in vain: its
+    /// process ended without a word, and none after it has been let in.
+    pub fn is_in_doubt(&self) -> bool {
+        self.unclean.is_some_and(|life| !self.is_past(life))
+    }
+
+    fn is_past(&self, life: u32) -> bool {
+        self.life > life && self.broker().is_some_and(Broker::is_ready)
     }
 
     /// Both clocks as the process reads them.
@@ -220,6 +231,11 @@ impl Node {
         self.errands.clear();
         self.broker = None;
         self.is_paused = false;
+        match end {
+            End::PowerLoss => self.expose(),
+            End::Kill => self.unclean = Some(self.life),
+            End::Stop => {}
+        }
         self.disk = match end {
             End::PowerLoss => self.disk.after_crash(dice.number()),
             End::Kill | End::Stop => self.disk.fork(),

@@ -46,9 +46,6 @@ impl World {
             how
         };
         self.node(ix).is_damaged = false;
-        if how == End::PowerLoss {
-            self.node(ix).expose();
-        }
         match how {
             End::Kill => self.tally.kills += 1,
             End::PowerLoss => self.tally.power_losses += 1,

@@ -5,6 +5,7 @@ use crate::clients::{compacting, once, plain, transactional};
 use crate::facts::{Fact, Partition};
 use crate::plan::OWN_TOPICS;
 use plimsoll_broker::ReplicaView;
+use plimsoll_cluster::Image;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -108,9 +109,12 @@ impl World {
             .iter()
             .filter_map(|id| {
                 let ix = NodeIx::of(*id)?;
-                // What it lost it is held to no more once it is let in.
-                let may_lack = !self.syncs_each && self.nodes.get(ix.0)?.is_exposed();
-                if may_lack {
+                let node = self.nodes.get(ix.0)?;
+                // What it lost it is held to no more: it is let in as another run,
+                // of which a leader that was deposed may not have heard.
+                let run = |image: &Image| image.brokers().get(id).map(|of| of.incarnation);
+                let is_another = run(&node.broker()?.image()) != run(&image);
+                if !self.syncs_each && (node.is_exposed() || is_another) {
                     return None;
                 }
                 Some((ix, views.get(ix.0)?.get(of)?.log_end.get()))
