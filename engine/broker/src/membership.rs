@@ -119,9 +119,14 @@ impl Membership {
 
 impl Broker {
     /// Notes that this run stopped cleanly: everything it acknowledged is on
-    /// disk, so that the next run may be in sync from where this one was.
+    /// disk, so that the next run may be in sync from where this one was. A run
+    /// that was never registered has left all as the last one did.
     pub(crate) fn note_clean_stop(&self) {
-        let text = self.epoch().to_string();
+        let epoch = match self.epoch() {
+            BrokerEpoch(..0) => self.membership.state.lock().previous,
+            epoch => epoch,
+        };
+        let text = epoch.to_string();
         if let Some(path) = self.clean_stop_file()
             && let Err(error) = replace_whole(self.disk(), &path, text.as_bytes())
         {

@@ -7,7 +7,9 @@
 //! - While the ISR is smaller than min.insync.replicas nothing is committed, so
 //!   that whoever leaves it then stays eligible.
 //! - A reassignment adds before it removes: it is complete once all that it
-//!   adds are in sync.
+//!   adds are in sync, and as many of those that stay as commit a record. Whoever
+//!   has what is committed goes no sooner, also when a move is called off: the
+//!   last of the others may have lost it and not be back to say so.
 
 use crate::image::PartitionImage;
 use crate::records::PartitionChange;
@@ -58,9 +60,7 @@ pub fn decide(
 ) -> Option<PartitionChange> {
     let mut next = Next::of(now);
     if let Some(reassign) = &wish.reassign {
-        next.replicas.clone_from(&reassign.replicas);
-        next.adding.clone_from(&reassign.adding);
-        next.removing.clone_from(&reassign.removing);
+        next.begin_reassignment(reassign, rules);
     }
     if let Some(isr) = &wish.isr {
         next.isr.clone_from(isr);
@@ -68,7 +68,7 @@ pub fn decide(
     if let Some(node) = wish.unclean_stop {
         next.isr.retain(|member| *member != node);
     }
-    next.finish_reassignment();
+    next.finish_reassignment(rules);
     next.isr.retain(|member| next.replicas.contains(member));
     let leader_before = next.leader;
     next.elect(wish.preferred, rules);
@@ -100,14 +100,39 @@ impl Next {
         }
     }
 
-    /// Takes the old replicas away once all new ones are in sync.
-    fn finish_reassignment(&mut self) {
+    /// How many replicas in sync commit a record, of so many.
+    fn enough(replicas: usize, rules: &Rules<'_>) -> usize {
+        rules.in_sync_min.clamp(1, replicas.max(1))
+    }
+
+    /// Takes the new replicas on. Of those that an earlier move had added and
+    /// this one does without, who has what is committed stays to be removed.
+    fn begin_reassignment(&mut self, to: &Reassign, rules: &Rules<'_>) {
+        self.replicas.clone_from(&to.replicas);
+        self.adding.clone_from(&to.adding);
+        self.removing.clone_from(&to.removing);
+        let stays = self.isr.iter().filter(|node| to.replicas.contains(node));
+        if stays.count() >= Self::enough(to.replicas.len(), rules) {
+            return;
+        }
+        for node in self.isr.iter().chain(&self.eligible) {
+            if !self.replicas.contains(node) {
+                self.replicas.push(*node);
+                self.removing.push(*node);
+            }
+        }
+    }
+
+    /// Takes the old replicas away once all new ones are in sync, and enough.
+    fn finish_reassignment(&mut self, rules: &Rules<'_>) {
         if self.adding.is_empty() && self.removing.is_empty() {
             return;
         }
         let stays = |node: &&NodeId| !self.removing.contains(node);
         let in_sync: Vec<NodeId> = self.isr.iter().filter(stays).copied().collect();
-        let complete = !in_sync.is_empty() && self.adding.iter().all(|node| in_sync.contains(node));
+        let left = self.replicas.iter().filter(stays).count();
+        let complete = in_sync.len() >= Self::enough(left, rules)
+            && self.adding.iter().all(|node| in_sync.contains(node));
         if complete {
             self.replicas = self.replicas.iter().filter(stays).copied().collect();
             self.isr = in_sync;
@@ -152,8 +177,7 @@ impl Next {
     }
 
     fn find_eligible(&mut self, now: &PartitionImage, stopped: Option<NodeId>, rules: &Rules<'_>) {
-        let enough = rules.in_sync_min.clamp(1, self.replicas.len().max(1));
-        if self.isr.len() >= enough {
+        if self.isr.len() >= Self::enough(self.replicas.len(), rules) {
             self.eligible.clear();
             self.last_known.clear();
             return;
@@ -370,5 +394,58 @@ mod tests {
         assert_eq!(change.isr, Some(nodes(&[2, 3, 4])));
         assert_eq!(change.leader, Some(NodeId(4)));
         assert_eq!(change.removing, Some(vec![]));
+    }
+
+    #[test]
+    fn whoever_has_what_is_committed_goes_once_enough_others_have_it() {
+        let rules = Rules {
+            may_lead: &|_| true,
+            unclean: false,
+            in_sync_min: 2,
+        };
+        let reassign = |replicas: &[i32], adding: &[i32], removing: &[i32]| Wish {
+            reassign: Some(Reassign {
+                replicas: nodes(replicas),
+                adding: nodes(adding),
+                removing: nodes(removing),
+            }),
+            ..Wish::default()
+        };
+        let place = (Uuid::nil(), PartitionIndex(0));
+        let check = |now: &PartitionImage, wish: &Wish, replicas: &[i32], removing: &[i32]| {
+            let change = decide(place.0, place.1, now, wish, &rules);
+            let change = change.unwrap_or(PartitionChange::of(place.0, place.1));
+            let after = (
+                change.replicas.unwrap_or_else(|| now.replicas.clone()),
+                change.removing.unwrap_or_else(|| now.removing.clone()),
+            );
+            assert_eq!(
+                after,
+                (nodes(replicas), nodes(removing)),
+                "{now:?} {wish:?}"
+            );
+        };
+        // Node 2 may be all that is left, and may have lost it.
+        let two = partition(1, &[1, 2], &[]);
+        check(&two, &reassign(&[2, 3, 1], &[], &[1]), &[2, 3, 1], &[1]);
+        let begun = PartitionImage {
+            replicas: nodes(&[2, 3, 1]),
+            removing: nodes(&[1]),
+            ..partition(1, &[1, 2], &[])
+        };
+        check(&begun, &isr(&[1, 2, 3]), &[2, 3], &[]);
+        // A move to 4 is called off while 4 is one of two that have it.
+        let called_off = PartitionImage {
+            replicas: nodes(&[1, 2, 4]),
+            adding: nodes(&[4]),
+            ..partition(1, &[1, 4], &[])
+        };
+        let back = reassign(&[1, 2], &[], &[]);
+        check(&called_off, &back, &[1, 2, 4], &[4]);
+        let all = PartitionImage {
+            isr: nodes(&[1, 2, 4]),
+            ..called_off
+        };
+        check(&all, &back, &[1, 2], &[]);
     }
 }

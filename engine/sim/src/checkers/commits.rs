@@ -1,23 +1,25 @@
-//! No offset of a group is lost or made up: what is read back is the newest
-//! acknowledged commit, or one whose answer the member never had.
+//! No offset of a group is lost or made up: what is read back was asked for, and
+//! no commit that began after that one was acknowledged has been acknowledged too.
+//! Of commits that overlap either may be the later, whichever is answered first.
 
 use super::Checker;
 use crate::facts::{Fact, Partition};
 use crate::ledger::Ledger;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// What is known of a group's offset of one partition.
-#[derive(Default)]
-struct Known {
-    newest: Option<i64>,
-    /// Commits that may yet take hold: late, or answered into the void.
-    open: BTreeSet<i64>,
+/// A commit of one offset.
+struct Commit {
+    offset: i64,
+    /// When it was asked for, and acknowledged: the how-manieth fact.
+    asked: u64,
+    acknowledged: Option<u64>,
 }
 
-/// The commits of every group.
+/// The commits of every group that may still be read back.
 #[derive(Default)]
 pub struct Commits {
-    known: BTreeMap<(&'static str, Partition), Known>,
+    facts: u64,
+    known: BTreeMap<(&'static str, Partition), Vec<Commit>>,
 }
 
 impl Checker for Commits {
@@ -26,22 +28,37 @@ impl Checker for Commits {
     }
 
     fn see(&mut self, _: &Ledger, fact: &Fact) -> Result<(), String> {
+        self.facts += 1;
+        let now = self.facts;
         match fact {
             Fact::Commits { group, of, offset } => {
                 let known = self.known.entry((*group, of.clone())).or_default();
-                known.open.insert(*offset);
+                known.push(Commit {
+                    offset: *offset,
+                    asked: now,
+                    acknowledged: None,
+                });
             }
             Fact::Committed { group, of, offset } => {
                 let known = self.known.entry((*group, of.clone())).or_default();
-                known.newest = Some(*offset);
-                known.open.remove(offset);
+                let open = |commit: &&mut Commit| {
+                    commit.offset == *offset && commit.acknowledged.is_none()
+                };
+                let Some(commit) = known.iter_mut().find(open) else {
+                    return Ok(());
+                };
+                commit.acknowledged = Some(now);
+                let asked = commit.asked;
+                known.retain(|other| other.acknowledged.is_none_or(|at| at > asked));
             }
             Fact::CommitSeen { group, of, offset } => {
                 let known = self.known.entry((*group, of.clone())).or_default();
-                let newest = known.newest.unwrap_or(-1);
-                if *offset != newest && !known.open.contains(offset) {
+                let nothing = known.iter().all(|commit| commit.acknowledged.is_none());
+                let made = known.iter().any(|commit| commit.offset == *offset);
+                if !made && !(nothing && *offset == -1) {
+                    let wanted: Vec<i64> = known.iter().map(|commit| commit.offset).collect();
                     return Err(format!(
-                        "{group} has {of:?} committed up to {offset}, {newest} was acknowledged"
+                        "{group} has {of:?} committed up to {offset}, one of {wanted:?} was due"
                     ));
                 }
             }

@@ -2,16 +2,15 @@
 //!
 //! Where a broker answers from the page cache, replicas alone keep what was
 //! acknowledged, so the promise has a limit. With `acks=all` and
-//! `min.insync.replicas=2` a record survives though one machine after the other
-//! loses its unsynced writes, as long as each time another replica that the
-//! controller counts on, in sync or eligible to lead, runs or was shut down in
-//! order. A machine counts again once its next process was let in and has caught
-//! up.
+//! `min.insync.replicas=2` a record survives though machines lose their unsynced
+//! writes again and again, one at a time: from a loss until the machine's next
+//! process is let in, no other ends without a word, and another replica that the
+//! controller counts on, in sync or eligible to lead, has what it had.
 //!
 //! The controller cannot tell a killed process from a machine that lost power: it
-//! takes both for a loss. So while one machine has lost power and is not back,
-//! the last of the others must not be killed either, or the one that lost may be
-//! all that is left to lead. Kafka's promise (KIP-966) ends there, too.
+//! takes both for a loss. So two may not even be killed then, or the one that
+//! lost may be all that is left to lead. Shutting down in order is always safe.
+//! Kafka's promise (KIP-966) ends there, too.
 
 use super::node::{End, Node};
 use super::{NodeIx, World};
@@ -22,22 +21,18 @@ use plimsoll_wire::types::NodeId;
 impl World {
     /// The way in which a node may end, if need be a milder one than `how`.
     pub fn spared(&self, ix: NodeIx, how: End) -> End {
-        let others_lost = || {
-            self.nodes
-                .iter()
-                .any(|node| node.ix != ix && node.is_exposed())
+        let another = |is: fn(&Node) -> bool| {
+            let mut others = self.nodes.iter().filter(|node| node.ix != ix);
+            others.any(is)
         };
-        let loses = match how {
-            End::PowerLoss => true,
-            End::Kill => others_lost(),
-            End::Stop => false,
-        };
-        if self.syncs_each || !loses || self.is_spared(ix) {
+        if self.syncs_each || how == End::Stop {
             how
-        } else if how == End::PowerLoss && !others_lost() {
+        } else if another(Node::is_exposed) {
+            End::Stop
+        } else if how == End::PowerLoss && (another(Node::is_in_doubt) || !self.is_spared(ix)) {
             End::Kill
         } else {
-            End::Stop
+            how
         }
     }
 
@@ -51,28 +46,20 @@ impl World {
             .filter(|broker| broker.is_active_controller())
             .map(Broker::image)
             .peekable();
-        images.peek().is_some() && images.all(|image| self.is_spared_by(ix, &image))
+        images.peek().is_some() && images.all(|image| has_others(&image, ix))
     }
+}
 
-    fn is_spared_by(&self, ix: NodeIx, image: &Image) -> bool {
-        let mut kept = image.topics().filter(|topic| keeps(image, &topic.name));
-        kept.all(|topic| {
-            let mut partitions = topic.partitions.values();
-            partitions.all(|partition| self.has_another(ix, partition))
-        })
-    }
-
-    /// Whether another replica holds what this machine holds of a partition.
-    fn has_another(&self, ix: NodeIx, partition: &PartitionImage) -> bool {
-        let holds = |id: &NodeId| {
-            let other = NodeIx::of(*id).filter(|other| *other != ix);
-            let other = other.and_then(|other| self.nodes.get(other.0));
-            other.is_some_and(|node| !node.is_in_doubt())
-        };
-        let is_its = |id: &NodeId| NodeIx::of(*id) == Some(ix);
-        !partition.replicas.iter().any(is_its)
-            || partition.isr.iter().chain(&partition.eligible).any(holds)
-    }
+/// Whether every partition of a machine whose records are kept has another
+/// replica that holds them.
+fn has_others(image: &Image, ix: NodeIx) -> bool {
+    let is_its = |id: &NodeId| NodeIx::of(*id) == Some(ix);
+    let has_another = |partition: &PartitionImage| {
+        let mut holders = partition.isr.iter().chain(&partition.eligible);
+        !partition.replicas.iter().any(is_its) || holders.any(|id| !is_its(id))
+    };
+    let mut kept = image.topics().filter(|topic| keeps(image, &topic.name));
+    kept.all(|topic| topic.partitions.values().all(has_another))
 }
 
 /// Whether what is acknowledged in a topic is on two replicas.
