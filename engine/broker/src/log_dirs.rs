@@ -416,10 +416,27 @@ impl LogDirs {
         })
     }
 
-    /// Leaves the mark of a clean shutdown in every directory that works.
-    /// Answers with the directories where that failed.
+    /// Marks in which the files keep what they say of the logs that this run has
+    /// yet to open.
+    pub(crate) fn unopened_marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        if self.is_starting() {
+            let found = self.found.lock();
+            found
+                .iter()
+                .for_each(|partition| marks.keep(partition.clone()));
+        }
+        marks
+    }
+
+    /// Leaves the mark of a clean shutdown in every directory that works, unless
+    /// this run has not come to open what a crash left there. Answers with the
+    /// directories where that failed.
     pub(crate) fn mark_clean(&self) -> Vec<(&Path, LogError)> {
-        self.each_online(LogDir::mark_clean)
+        self.each_online(|dir| match self.is_starting() && !dir.was_clean() {
+            true => Ok(()),
+            false => dir.mark_clean(),
+        })
     }
 
     fn each_online(&self, act: impl Fn(&LogDir) -> Result<(), LogError>) -> Vec<(&Path, LogError)> {

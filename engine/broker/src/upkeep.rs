@@ -104,7 +104,7 @@ impl Broker {
     /// When something could not be written. Then the mark is missing and the
     /// next start recovers.
     pub fn shutdown(&self, now: Now) -> Result<(), BrokerError> {
-        let mut marks = Marks::default();
+        let mut marks = self.dirs.unopened_marks();
         let mut failed = None;
         for partition in self.catalog().partitions() {
             let mut held = partition.lock();
@@ -141,7 +141,7 @@ impl Broker {
     }
 
     pub(crate) fn marks(&self) -> Marks {
-        let mut marks = Marks::default();
+        let mut marks = self.dirs.unopened_marks();
         for partition in self.catalog().partitions() {
             match partition.lock().log() {
                 Ok(log) => marks.add(name(partition), log),

@@ -234,3 +234,22 @@ fn a_leader_that_lost_power_leads_again_only_after_it_has_caught_up() {
         }
     }
 }
+
+/// Seed 679 of three nodes: a node that lost power was started, and stopped in
+/// order before it had heard of the cluster. Its logs, which it had not opened,
+/// counted as closed from then on; nothing was scanned, and one kept a hole.
+#[test]
+fn a_crash_is_not_forgotten_by_a_run_that_opened_no_log() {
+    let (mut world, leader) = with_orders();
+    assert_eq!(produce(&mut world, leader, "kept", -1).0, ErrorCode::None);
+    let node = leader % 3 + 1;
+    world.lose_power(node, 3);
+    world.isolate(node, true);
+    world.start(node);
+    world.pass(Duration::from_millis(300));
+    assert!(world.broker(node).image().topic("orders").is_none());
+    world.broker(node).shutdown(world.now).expect("it stops");
+    let mark = std::path::Path::new("/data/.kafka_cleanshutdown");
+    let read = plimsoll_log::read_whole(world.disk(node), mark);
+    assert_eq!(read.expect("the disk works"), None);
+}

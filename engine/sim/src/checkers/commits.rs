@@ -54,8 +54,9 @@ impl Checker for Commits {
             Fact::CommitSeen { group, of, offset } => {
                 let known = self.known.entry((*group, of.clone())).or_default();
                 let nothing = known.iter().all(|commit| commit.acknowledged.is_none());
-                let made = known.iter().any(|commit| commit.offset == *offset);
-                if !made && !(nothing && *offset == -1) {
+                let fits = known.iter().any(|commit| commit.offset == *offset)
+                    || (nothing && *offset == -1);
+                if !fits {
                     let wanted: Vec<i64> = known.iter().map(|commit| commit.offset).collect();
                     return Err(format!(
                         "{group} has {of:?} committed up to {offset}, one of {wanted:?} was due"
