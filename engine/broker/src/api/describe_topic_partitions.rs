@@ -138,8 +138,8 @@ impl Page<'_> {
             .with_leader_epoch(partition.leader_epoch.get())
             .with_replica_nodes(broker_ids(&partition.replicas))
             .with_isr_nodes(broker_ids(&partition.isr))
-            .with_eligible_leader_replicas(Some(Vec::new()))
-            .with_last_known_elr(Some(Vec::new()))
+            .with_eligible_leader_replicas(Some(broker_ids(&partition.eligible)))
+            .with_last_known_elr(Some(broker_ids(&partition.last_known_eligible)))
             .with_offline_replicas(broker_ids(&offline))
     }
 }

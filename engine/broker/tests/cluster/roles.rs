@@ -4,9 +4,11 @@ use crate::membership::create;
 use crate::replication::{consume, produce};
 use crate::world::World;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
+use kafka_protocol::messages::describe_topic_partitions_request::TopicRequest;
 use kafka_protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, DescribeClusterRequest, DescribeClusterResponse,
-    DescribeQuorumRequest, DescribeQuorumResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    DescribeQuorumRequest, DescribeQuorumResponse, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
     MetadataRequest, MetadataResponse, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
@@ -133,6 +135,32 @@ fn the_offsets_topic_is_made_of_the_brokers_that_live() {
     });
     let offsets = world.partition(2, "__consumer_offsets", 0);
     assert_eq!(offsets.map(|partition| partition.replicas.len()), Some(2));
+}
+
+#[test]
+fn who_is_eligible_to_lead_is_shown_once_the_isr_is_too_small() {
+    let mut world = World::split(1, 2, SETTINGS);
+    let leader = with_orders(&mut world, 2..=3);
+    let lost = 5 - leader;
+    world.kill(lost);
+    world.until("the lost one has left the ISR", |world| {
+        let orders = world.partition(leader, "orders", 0);
+        orders.is_some_and(|orders| orders.isr.len() == 1)
+    });
+    let topic = TopicRequest::default().with_name(TopicName(StrBytes::from_static_str("orders")));
+    let query = DescribeTopicPartitionsRequest::default()
+        .with_topics(vec![topic])
+        .with_response_partition_limit(10);
+    let api = ApiKey::DescribeTopicPartitions;
+    let seen: DescribeTopicPartitionsResponse = world.ask(leader, api, 0, &query);
+    let eligible = seen.topics[0].partitions[0]
+        .eligible_leader_replicas
+        .clone();
+    let eligible = eligible.expect("it is told").into_iter().map(|node| node.0);
+    assert_eq!(
+        eligible.collect::<Vec<_>>(),
+        [i32::try_from(lost).expect("small")]
+    );
 }
 
 /// A broker is cut off for longer than its session, while much is changed.
