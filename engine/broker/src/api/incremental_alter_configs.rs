@@ -39,6 +39,9 @@ pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     })
 }
 
+/// The operation that removes a setting.
+const DELETE: i8 = 1;
+
 /// Alters one resource: all of its settings or none.
 fn alter(
     broker: &Broker,
@@ -54,6 +57,9 @@ fn alter(
         if !seen.insert(&config.name) {
             let words = format!("{}: is in the request twice", config.name);
             return Err(Refusal::new(ErrorCode::InvalidRequest, words));
+        }
+        if is_absent(&target, config) {
+            continue;
         }
         let value = value(change.image(), &layers, &target, config)?;
         let (resource, name) = target.resource();
@@ -71,6 +77,13 @@ fn alter(
     Ok(())
 }
 
+/// Whether a setting is to be removed from a broker that has none of that name, which
+/// is so already. Kafka's reassignment tool removes throttles that only Kafka has.
+fn is_absent(target: &Target, config: &AlterableConfig) -> bool {
+    let of_broker = matches!(target, Target::Node(_) | Target::Cluster);
+    of_broker && config.config_operation == DELETE && target.property(&config.name).is_err()
+}
+
 /// The value that a setting shall have; none removes it.
 fn value(
     image: &Image,
@@ -79,7 +92,6 @@ fn value(
     config: &AlterableConfig,
 ) -> Result<Option<String>, Refusal> {
     const SET: i8 = 0;
-    const DELETE: i8 = 1;
     const APPEND: i8 = 2;
     const SUBTRACT: i8 = 3;
     let name = config.name.as_str();

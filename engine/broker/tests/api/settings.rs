@@ -122,6 +122,27 @@ fn the_brokers_settings_are_the_topics_defaults_and_change_at_run_time() {
     );
 }
 
+/// Kafka's reassignment tool removes all throttles at its end, of which this broker
+/// does not have each.
+#[test]
+fn what_a_broker_does_not_have_can_be_removed_and_not_set() {
+    const SET: i8 = 0;
+    const DELETE: i8 = 1;
+    let mut world = World::new();
+    let invalid = ErrorCode::InvalidConfig.code();
+    let name = "replica.alter.log.dirs.io.max.bytes.per.second";
+    assert_eq!(alter(&mut world, BROKER, "1", DELETE, name, None), 0);
+    assert_eq!(
+        alter(&mut world, BROKER, "1", SET, name, Some("1")),
+        invalid
+    );
+    create(&mut world, 7, vec![topic("a", 1, 1)]);
+    assert_eq!(
+        alter(&mut world, TOPIC, "a", DELETE, "no.such", None),
+        invalid
+    );
+}
+
 #[test]
 fn settings_that_cannot_be_made_have_kafkas_error() {
     let mut world = World::new();
