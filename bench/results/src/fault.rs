@@ -67,7 +67,7 @@ impl Fault {
         let mut is_low = false;
         let hit = timeline.iter().filter(|second| {
             let at = starts(second);
-            at + 1.0 > self.from_s && at < until
+            at + 1.0 > self.from_s && at + 1.0 <= until
         });
         let mut seen = false;
         for second in hit {
@@ -134,7 +134,8 @@ mod tests {
             from_s: 4.0,
             ..Fault::default()
         };
-        let dip = fault.dip(&timeline(&[90, 90, 10, 10, 1, 1, 0]), 2.0, 6.0);
+        // The second in which the next one begins is that one's.
+        let dip = fault.dip(&timeline(&[90, 90, 10, 10, 1, 1, 0]), 2.0, 6.9);
         let dip = dip.expect("a dip");
         assert_eq!(
             (dip.before_records_per_s, dip.lowest_records_per_s),
