@@ -306,18 +306,20 @@ fn pid(id: &u32) -> Pid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::thread_cpu_nanos;
+
+    /// Takes so much of a core, however long a busy machine makes it wait for it.
+    fn spin(nanos: u64) {
+        let until = thread_cpu_nanos() + nanos;
+        while thread_cpu_nanos() < until {}
+    }
 
     #[test]
     fn a_busy_thread_shows_as_busy() {
         let mut watch = Watch::new(&[]);
         watch.begin();
-        let until = Mono::now().plus(150_000_000);
-        let mut spins = 0u64;
-        while Mono::now() < until {
-            spins += 1;
-        }
+        spin(150_000_000);
         let observed = watch.end();
-        assert!(spins > 0);
         assert!(observed.broker.is_none());
         let usage = &observed.client.usage;
         assert!(
@@ -332,20 +334,16 @@ mod tests {
         let own = std::process::id();
         let mut watch = Watch::new(&[own]);
         watch.begin();
-        let spin = || {
-            let until = Mono::now().plus(100_000_000);
-            while Mono::now() < until {}
-        };
         let used = |watch: &mut Watch| {
             let broker = watch.end().broker.map(|side| side.usage.cpu_seconds);
             broker.unwrap_or_default()
         };
-        spin();
+        spin(100_000_000);
         watch.settle();
         watch.follow(&[u32::MAX]);
         let settled = used(&mut watch);
         assert!(settled > 0.0);
-        spin();
+        spin(100_000_000);
         assert_eq!(used(&mut watch), settled, "a process that is not followed");
     }
 }
