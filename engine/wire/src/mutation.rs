@@ -61,7 +61,8 @@ mutations! {
     CommitAlone = "commit-alone",
     /// Any replica may lead, in sync or not.
     ElectAnyone = "elect-anyone",
-    /// A node that was started anew follows leaders before it has caught up.
+    /// A node that was started anew follows leaders before it has caught up, and
+    /// they count it for the run that they knew.
     FollowUnregistered = "follow-unregistered",
     /// A node that was started anew leads before it is let in.
     LeadUnregistered = "lead-unregistered",

@@ -6,6 +6,7 @@
 //! sync (KIP-966), and never moves back within a term.
 
 use plimsoll_cluster::PartitionImage;
+use plimsoll_wire::mutation::{self, Mutation};
 use plimsoll_wire::time::Instant;
 use plimsoll_wire::types::{BrokerEpoch, LeaderEpoch, NodeId, Offset};
 use std::time::Duration;
@@ -159,7 +160,10 @@ impl Leading {
     /// the present one may have lost.
     pub(crate) fn hear(&mut self, heard: Heard, log_end: Offset) -> bool {
         let found = self.followers.iter_mut().find(|f| f.node == heard.node);
-        let Some(follower) = found.filter(|follower| heard.run >= follower.run) else {
+        let counts = |follower: &&mut Follower| {
+            heard.run >= follower.run || mutation::is(Mutation::FollowUnregistered)
+        };
+        let Some(follower) = found.filter(counts) else {
             return false;
         };
         if heard.from >= log_end {
