@@ -1,6 +1,7 @@
 //! Horizontal bars with their values, sorted, with the range over repeats.
 
-use crate::page::{HEIGHT, LABEL, Words, page, shorten, ticks, x_labels};
+use super::rows::Rows;
+use crate::page::{HEIGHT, LABEL, Words, page, ticks, x_labels};
 use crate::paint::text_width;
 use crate::palette::Role;
 use crate::scale::Scale;
@@ -8,9 +9,6 @@ use crate::scene::{Align, At, Frame, Paint, Scene, Text};
 
 /// More rows than this are cut.
 pub(crate) const MAX_ROWS: usize = 36;
-
-const ROW: f64 = 24.0;
-const LONGEST_LABEL: f64 = 290.0;
 
 /// One bar.
 pub(crate) struct Bar {
@@ -42,26 +40,24 @@ impl BarChart {
         if self.bars.is_empty() || highest <= 0.0 {
             return None;
         }
-        let rows = self.bars.len() as f64;
-        let height = (164.0 + rows * ROW).max(HEIGHT / 2.0);
+        let rows = Rows::of(self.bars.iter().map(|bar| bar.label.as_str()));
+        let height = (164.0 + rows.height()).max(HEIGHT / 2.0);
         let (mut scene, body) = page(&self.words, height);
-        let widest = |texts: &mut dyn Iterator<Item = &String>| {
-            texts
-                .map(|t| text_width(t, LABEL, false))
-                .fold(0.0, f64::max)
-        };
-        let label_room = widest(&mut self.bars.iter().map(|b| &b.label)).min(LONGEST_LABEL) + 12.0;
-        let text_room = widest(&mut self.bars.iter().map(|b| &b.text)) + 14.0;
+        let widths = self
+            .bars
+            .iter()
+            .map(|bar| text_width(&bar.text, LABEL, false));
+        let text_room = widths.fold(0.0, f64::max) + 14.0;
         let frame = Frame {
-            left: body.left + label_room,
+            left: body.left + rows.label_room() + 12.0,
             top: body.top,
             right: body.right - text_room,
-            bottom: body.top + rows * ROW + 4.0,
+            bottom: body.top + rows.height() + 4.0,
         };
         let scale = Scale::from_zero(highest, frame.left, frame.right);
         x_labels(&mut scene, frame, &scale, &ticks(&scale, self.format), true);
-        for (i, bar) in self.bars.iter().enumerate() {
-            bar.draw(&mut scene, frame, &scale, i);
+        for (bar, y) in self.bars.iter().zip(rows.draw(&mut scene, frame)) {
+            bar.draw(&mut scene, frame, &scale, y);
         }
         let at = At(frame.middle().0, frame.bottom + 34.0);
         let label = Text::new(at, LABEL, self.across_label.clone()).align(Align::Middle);
@@ -71,10 +67,7 @@ impl BarChart {
 }
 
 impl Bar {
-    fn draw(&self, scene: &mut Scene, frame: Frame, scale: &Scale, row: usize) {
-        let y = frame.top + (row as f64 + 0.5) * ROW + 2.0;
-        let label = shorten(&self.label, LABEL, LONGEST_LABEL);
-        scene.text(Text::new(At(frame.left - 10.0, y), LABEL, label).align(Align::End));
+    fn draw(&self, scene: &mut Scene, frame: Frame, scale: &Scale, y: f64) {
         let bar = Frame {
             left: frame.left,
             top: y - 7.5,

@@ -3,17 +3,14 @@
 
 use super::Context;
 use super::bars::MAX_ROWS;
-use crate::page::{LABEL, Words, page, shorten, ticks, x_labels};
-use crate::paint::text_width;
+use super::rows::Rows;
+use crate::page::{LABEL, Words, page, ticks, x_labels};
 use crate::palette::Role;
 use crate::scale::Scale;
 use crate::scene::{Align, At, Frame, Paint, Scene, Text};
 use crate::units::micros;
 use plimsoll_results::stats::Spread;
 use plimsoll_results::{LatencyKind, Metric};
-
-const ROW: f64 = 24.0;
-const LONGEST_LABEL: f64 = 280.0;
 
 struct Row {
     label: String,
@@ -76,18 +73,13 @@ pub(crate) fn scene(context: &Context<'_>) -> Option<Scene> {
 }
 
 fn draw(words: &Words, rows: &[Row], values: &[f64]) -> Scene {
-    let (mut scene, body) = page(words, 164.0 + rows.len() as f64 * ROW);
-    let label_room = rows
-        .iter()
-        .map(|r| text_width(&r.label, LABEL, false))
-        .fold(0.0, f64::max)
-        .min(LONGEST_LABEL)
-        + 14.0;
+    let labels = Rows::of(rows.iter().map(|row| row.label.as_str()));
+    let (mut scene, body) = page(words, 164.0 + labels.height());
     let frame = Frame {
-        left: body.left + label_room,
+        left: body.left + labels.label_room() + 14.0,
         top: body.top,
         right: body.right - 84.0,
-        bottom: body.top + rows.len() as f64 * ROW + 4.0,
+        bottom: body.top + labels.height() + 4.0,
     };
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(0.0, f64::max);
@@ -95,10 +87,7 @@ fn draw(words: &Words, rows: &[Row], values: &[f64]) -> Scene {
     x_labels(&mut scene, frame, &scale, &ticks(&scale, micros), true);
     let head = Text::new(At(frame.right + 10.0, frame.top - 8.0), LABEL, "ratio");
     scene.text(head.paint(Role::Muted));
-    for (i, row) in rows.iter().enumerate() {
-        let y = frame.top + (i as f64 + 0.5) * ROW + 2.0;
-        let label = shorten(&row.label, LABEL, LONGEST_LABEL);
-        scene.text(Text::new(At(frame.left - 10.0, y), LABEL, label).align(Align::End));
+    for (row, y) in rows.iter().zip(labels.draw(&mut scene, frame)) {
         let (service, response) = (scale.at(row.service.median), scale.at(row.response.median));
         let line = Paint::from(Role::Series(0)).opacity(0.35);
         scene.line(At(service, y), At(response, y), 5.0, line);

@@ -1,19 +1,13 @@
 //! Two runs side by side: the ratio of each setting with its interval.
 
 use super::bars::MAX_ROWS;
-use crate::page::{LABEL, Words, page, shorten, ticks, x_labels};
-use crate::paint::text_width;
+use super::rows::Rows;
+use crate::page::{LABEL, Words, page, ticks, x_labels};
 use crate::palette::Role;
 use crate::scale::Scale;
 use crate::scene::{Align, At, Frame, Paint, Scene, Text};
 use crate::units::{digits, signed_percent};
 use plimsoll_results::stats::Shift;
-
-const ROW: f64 = 24.0;
-const LINE: f64 = 15.0;
-const LONGEST_LABEL: f64 = 280.0;
-/// Between the parts of a label, after which it may go on in the next line.
-const BETWEEN: &str = " · ";
 
 /// One setting's ratio.
 pub(crate) struct Row {
@@ -50,20 +44,13 @@ impl Forest {
             return None;
         }
         ends.extend(self.band.iter().flat_map(|band| [band.low, band.high]));
-        let labels: Vec<Vec<String>> = rows.iter().map(|row| lines(&row.label)).collect();
-        let most_lines = labels.iter().map(Vec::len).max().unwrap_or(1);
-        let height = ROW + (most_lines - 1) as f64 * LINE;
-        let (mut scene, body) = page(&self.words, 164.0 + rows.len() as f64 * height);
-        let label_room = labels
-            .iter()
-            .flatten()
-            .map(|line| text_width(line, LABEL, false))
-            .fold(0.0, f64::max);
+        let labels = Rows::of(rows.iter().map(|row| row.label.as_str()));
+        let (mut scene, body) = page(&self.words, 164.0 + labels.height());
         let frame = Frame {
-            left: body.left + label_room + 14.0,
+            left: body.left + labels.label_room() + 14.0,
             top: body.top,
             right: body.right - 90.0,
-            bottom: body.top + rows.len() as f64 * height + 4.0,
+            bottom: body.top + labels.height() + 4.0,
         };
         let low = ends.iter().copied().fold(0.95, f64::min);
         let high = ends.iter().copied().fold(1.05, f64::max);
@@ -75,13 +62,7 @@ impl Forest {
         x_labels(&mut scene, frame, &scale, &marks, true);
         let one = scale.at(1.0);
         scene.line(At(one, frame.top), At(one, frame.bottom), 1.5, Role::Axis);
-        for (i, (row, label)) in rows.iter().zip(&labels).enumerate() {
-            let y = frame.top + (i as f64 + 0.5) * height + 2.0;
-            let above = (label.len() - 1) as f64 * LINE / 2.0;
-            for (line, words) in label.iter().enumerate() {
-                let at = At(frame.left - 10.0, y - above + line as f64 * LINE);
-                scene.text(Text::new(at, LABEL, words.clone()).align(Align::End));
-            }
+        for (row, y) in rows.iter().zip(labels.draw(&mut scene, frame)) {
             row.draw(&mut scene, frame, &scale, y);
         }
         let at = At(frame.middle().0, frame.bottom + 34.0);
@@ -121,36 +102,5 @@ impl Row {
         scene.dot(At(scale.at(self.ratio.estimate), y), 5.0, paint);
         let text = signed_percent(self.ratio.estimate - 1.0);
         scene.text(Text::new(At(frame.right + 10.0, y), LABEL, text));
-    }
-}
-
-/// A label in as many lines as its parts need; only a part that is too long by
-/// itself is cut.
-fn lines(label: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for part in label.split(BETWEEN) {
-        let longer = lines.last().map(|line| format!("{line}{BETWEEN}{part}"));
-        match (lines.last_mut(), longer) {
-            (Some(line), Some(longer)) if text_width(&longer, LABEL, false) <= LONGEST_LABEL => {
-                *line = longer;
-            }
-            _ => lines.push(shorten(part, LABEL, LONGEST_LABEL)),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::lines;
-
-    #[test]
-    fn a_long_label_takes_lines_and_loses_nothing() {
-        let short = "1 partition · acks=all";
-        assert_eq!(lines(short), [short]);
-        let long = "offered rate max · records per transaction 100 · aborted 0 % · acks=all";
-        let found = lines(long);
-        assert!(found.len() > 1, "{found:?}");
-        assert_eq!(found.join(" · "), long);
     }
 }

@@ -17,6 +17,7 @@ mod knee;
 mod law;
 mod lines;
 mod rates;
+mod rows;
 mod scatter;
 mod skew;
 mod spectrum;
