@@ -250,7 +250,10 @@ impl<'a> Context<'a> {
         parts.push(self.repeats());
         let left_out = self.sweep.run.cells.iter().filter(|c| !c.valid).count();
         if left_out > 0 {
-            parts.push(format!("{left_out} invalid runs are left out."));
+            parts.push(match left_out {
+                1 => "1 invalid run is left out.".to_string(),
+                _ => format!("{left_out} invalid runs are left out."),
+            });
         }
         Words {
             title: String::new(),
