@@ -158,7 +158,7 @@ impl Embedded {
             Err(RecvTimeoutError::Timeout) => Err(EmbeddedError::Late(self.last_words())),
             Err(RecvTimeoutError::Disconnected) => {
                 let _ended = self.child.wait();
-                Err(EmbeddedError::Ended(self.last_words()))
+                Err(EmbeddedError::Ended(self.log.whole()))
             }
         }
     }
@@ -176,7 +176,7 @@ impl Embedded {
 
     /// How it ended, if it has.
     pub fn death(&self) -> Option<String> {
-        has_ended(self.pid()).then(|| self.last_words())
+        has_ended(self.pid()).then(|| self.log.whole())
     }
 
     /// `HOST:PORT` for clients.
@@ -297,6 +297,18 @@ impl Log {
             }
         });
         *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    }
+
+    /// The text of a process that has ended: its last words may not be read yet.
+    fn whole(&self) -> String {
+        let reader = {
+            let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.take()
+        };
+        if let Some(reader) = reader {
+            let _read = reader.join();
+        }
+        self.text()
     }
 
     fn text(&self) -> String {
