@@ -173,8 +173,14 @@ impl Access {
 }
 
 impl Broker {
-    /// Whether there is an authorizer that would heed access control entries.
-    pub(crate) fn guards(&self) -> Result<(), Refusal> {
+    /// Whether a client may do something to the access control entries, and
+    /// there is an authorizer that heeds them.
+    pub(crate) fn check_acls(
+        &self,
+        access: &Access,
+        operation: AclOperation,
+    ) -> Result<(), Refusal> {
+        access.check(operation, Guarded::Cluster)?;
         if self.authorizer.is_some() {
             return Ok(());
         }

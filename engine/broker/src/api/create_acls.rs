@@ -1,7 +1,6 @@
 //! CreateAcls 1–3: access control entries. One that is there already is not
 //! written again.
 
-use crate::access::Guarded;
 use crate::acl_filter::{Said, binding};
 use crate::broker::Broker;
 use crate::convert::text;
@@ -16,11 +15,7 @@ use plimsoll_cluster::{AccessControlEntry, AclOperation, MetadataRecord};
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: CreateAclsRequest| {
-        let permitted = request
-            .access(broker)
-            .check(AclOperation::Alter, Guarded::Cluster)
-            .map_err(Refusal::from)
-            .and_then(|()| broker.guards());
+        let permitted = broker.check_acls(&request.access(broker), AclOperation::Alter);
         let made = permitted.and_then(|()| {
             broker.change(request.now, true, |change| {
                 let each = query.creations.iter();

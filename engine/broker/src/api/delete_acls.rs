@@ -1,7 +1,6 @@
 //! DeleteAcls 1–3: the access control entries that filters mean are gone, and
 //! told.
 
-use crate::access::Guarded;
 use crate::acl_filter::{AclFilter, Said};
 use crate::broker::Broker;
 use crate::convert::text;
@@ -18,11 +17,7 @@ use plimsoll_cluster::{AclBinding, AclOperation, MetadataRecord, RemoveAccessCon
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: DeleteAclsRequest| {
-        let permitted = request
-            .access(broker)
-            .check(AclOperation::Alter, Guarded::Cluster)
-            .map_err(Refusal::from)
-            .and_then(|()| broker.guards());
+        let permitted = broker.check_acls(&request.access(broker), AclOperation::Alter);
         let made = permitted.and_then(|()| {
             broker.change(request.now, true, |change| {
                 let each = query.filters.iter();

@@ -1,6 +1,5 @@
 //! DescribeAcls 1–3: the access control entries that a filter means, by thing.
 
-use crate::access::Guarded;
 use crate::acl_filter::{AclFilter, Said};
 use crate::broker::Broker;
 use crate::convert::text;
@@ -14,13 +13,8 @@ use std::collections::BTreeMap;
 
 pub(crate) fn handle(broker: &Broker, request: Request<'_>) -> Outcome {
     request.answer(|request, query: DescribeAclsRequest| {
-        let permitted = request
-            .access(broker)
-            .check(AclOperation::Describe, Guarded::Cluster);
-        let found = permitted
-            .map_err(Refusal::from)
-            .and_then(|()| broker.guards())
-            .and_then(|()| find(broker, &query));
+        let permitted = broker.check_acls(&request.access(broker), AclOperation::Describe);
+        let found = permitted.and_then(|()| find(broker, &query));
         let answer = DescribeAclsResponse::default();
         match found {
             Ok(resources) => answer.with_resources(resources),

@@ -3,7 +3,7 @@
 //! In the group `readers` one classic member is in generation 1; in `movers`
 //! one member of the consumer protocol, `m`, is at epoch 1.
 
-use crate::groups::{GROUP, commit_in, heartbeat_in, join, orders, sync, text, world};
+use crate::groups::{GROUP, commit_in, group, heartbeat_in, join, orders, sync, text, world};
 use crate::support::World;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
@@ -371,4 +371,28 @@ fn members_of_the_consumer_protocol_are_told_kafkas_error() {
     for (wrong, member, epoch, expected) in fetches {
         assert_eq!(scene.fetch(member, epoch), expected, "fetch: {wrong}");
     }
+}
+
+#[test]
+fn heartbeats_of_the_newer_protocol_that_are_not_right_have_kafkas_error() {
+    let mut world = world();
+    let mut check = |query: ConsumerGroupHeartbeatRequest, expected: ErrorCode| {
+        let response: ConsumerGroupHeartbeatResponse =
+            world.ask(ApiKey::ConsumerGroupHeartbeat, 1, &query);
+        assert_eq!(response.error_code, expected.code(), "{query:?}");
+    };
+    let query = || {
+        ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(group())
+            .with_member_id(text("member-1"))
+            .with_rebalance_timeout_ms(10_000)
+            .with_subscribed_topic_names(Some(vec![orders()]))
+            .with_topic_partitions(Some(vec![]))
+    };
+    check(query().with_member_id(text("")), ErrorCode::InvalidRequest);
+    check(
+        query().with_server_assignor(Some(text("magic"))),
+        ErrorCode::UnsupportedAssignor,
+    );
+    check(query().with_member_epoch(5), ErrorCode::GroupIdNotFound);
 }

@@ -38,7 +38,7 @@ pub fn text(words: &str) -> StrBytes {
 /// The group of these tests.
 pub const GROUP: &str = "readers";
 
-fn group() -> GroupId {
+pub fn group() -> GroupId {
     GroupId(text(GROUP))
 }
 
@@ -485,28 +485,4 @@ fn a_member_of_the_newer_protocol_is_assigned_everything_and_described() {
             ErrorCode::GroupIdNotFound.code()
         );
     }
-}
-
-#[test]
-fn heartbeats_of_the_newer_protocol_that_are_not_right_have_kafkas_error() {
-    let mut world = world();
-    let mut check = |query: ConsumerGroupHeartbeatRequest, expected: ErrorCode| {
-        let response: ConsumerGroupHeartbeatResponse =
-            world.ask(ApiKey::ConsumerGroupHeartbeat, 1, &query);
-        assert_eq!(response.error_code, expected.code(), "{query:?}");
-    };
-    let query = || {
-        ConsumerGroupHeartbeatRequest::default()
-            .with_group_id(group())
-            .with_member_id(text("member-1"))
-            .with_rebalance_timeout_ms(10_000)
-            .with_subscribed_topic_names(Some(vec![orders()]))
-            .with_topic_partitions(Some(vec![]))
-    };
-    check(query().with_member_id(text("")), ErrorCode::InvalidRequest);
-    check(
-        query().with_server_assignor(Some(text("magic"))),
-        ErrorCode::UnsupportedAssignor,
-    );
-    check(query().with_member_epoch(5), ErrorCode::GroupIdNotFound);
 }

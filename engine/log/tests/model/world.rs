@@ -2,12 +2,12 @@
 
 use crate::model::{Batch, Model, Record, Role};
 use plimsoll_log::{
-    AppendAs, AppendError, Appended, Checkpointed, Checkpoints, CleanupPolicy, LogConfig, LogDir,
-    LogError, MemDisk, OffsetCheckpoint, Origin, PartitionLog, TopicPartition,
+    AppendAs, AppendError, Appended, Checkpointed, Checkpoints, LogConfig, LogDir, LogError,
+    MemDisk, OffsetCheckpoint, Origin, PartitionLog,
 };
 use plimsoll_wire::batch::BatchHeader;
 use plimsoll_wire::compression::Compression;
-use plimsoll_wire::types::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
+use plimsoll_wire::types::{LeaderEpoch, Offset, TimestampMs};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
@@ -15,6 +15,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 mod checks;
+mod settings;
+
+use settings::partition;
+pub use settings::{config, keyed_config};
 
 /// The disk failed under a step.
 #[derive(Debug)]
@@ -43,34 +47,6 @@ pub struct World {
     settled: i64,
     leader_epoch: i32,
     config: Arc<LogConfig>,
-}
-
-pub fn config() -> LogConfig {
-    LogConfig {
-        segment_bytes: 1500,
-        index_interval_bytes: 150,
-        retention_bytes: Some(5000),
-        ..LogConfig::default()
-    }
-}
-
-/// A compacted topic's; its records have one of a few keys.
-pub fn keyed_config() -> LogConfig {
-    LogConfig {
-        cleanup_policy: CleanupPolicy {
-            delete: false,
-            compact: true,
-        },
-        min_cleanable_dirty_permille: 1,
-        ..config()
-    }
-}
-
-fn partition() -> TopicPartition {
-    TopicPartition {
-        topic: "t".to_owned(),
-        partition: PartitionIndex(0),
-    }
 }
 
 impl World {

@@ -4,7 +4,10 @@
 //! asks. A [`Script`] decides what becomes of each produce request, so a test
 //! can seed a fault and know the truth beforehand.
 
+mod script;
 mod transactions;
+
+pub use script::{Action, Script};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
@@ -34,32 +37,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// What becomes of a produce request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// It is appended and acknowledged.
-    Append,
-    /// It is appended and acknowledged after a wait.
-    AppendAfter(Duration),
-    /// It is refused with this error code.
-    Refuse(i16),
-    /// It is acknowledged and forgotten.
-    Lose,
-    /// It is appended twice and acknowledged once.
-    Repeat,
-    /// It is appended with one byte of its last record flipped.
-    Damage,
-    /// It is acknowledged at once and appended behind the next one.
-    HoldBack,
-    /// It is appended and the connection closed before the answer.
-    AppendAndHangUp,
-    /// The connection is closed.
-    HangUp,
-}
-
-/// Decides by the number of the produce request, from 0.
-pub type Script = fn(u64) -> Action;
 
 /// What a broker does besides its script.
 #[derive(Clone, Copy, Debug)]
